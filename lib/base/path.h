@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_BASE_PATH_H
+#define VITRINE_BASE_PATH_H
+
+/* Paths as text, and walking inside a root that its owner may have filled with traps. */
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/*
+ * True if `path` is `dir` or lies below it, component by component: "/scratch2" is not
+ * below "/scratch" (compare CVE-2026-48785). Both absolute and normalised.
+ */
+bool path_is_below(const char *path, const char *dir);
+
+/* True for an absolute path without empty, "." or ".." components. */
+bool path_is_normal(const char *path);
+
+/* "dir/name", or a copy of `name` if that is absolute. The caller frees it; NULL: no
+ * memory. */
+char *path_join(const char *dir, const char *name);
+
+/*
+ * Opens `path` as a process whose root directory is `root` would: symbolic links and ".."
+ * stay inside, magic links of /proc are refused. Returns the descriptor, or -errno.
+ */
+neg_errno path_open_in_root(int root, const char *path, int flags);
+
+/*
+ * Opens the directory (or, with S_IFREG as type, the file) at `path` inside `root` with
+ * O_PATH, making what is missing: directories 0755, an empty file 0644, owned by `owner`
+ * in user and group. -ENOTDIR or -EISDIR if something else is there already.
+ * A symbolic link on the way that leads to nothing is replaced.
+ */
+neg_errno path_make_in_root(int root, const char *path, mode_t type, uid_t owner);
+
+#endif
