@@ -53,6 +53,105 @@ VITRINE_PUBLIC int vitrine_fail_sys(struct vitrine_error *err, enum vitrine_errc
 VITRINE_PUBLIC int vitrine_wrap(struct vitrine_error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* --- who the user is ------------------------------------------------------------------ */
+
+struct vitrine_group {
+    gid_t gid;
+    const char *name; /* NULL: the host has no name for it */
+};
+
+/* All borrowed; user, gecos, home and shell may be NULL where the host knows none. */
+struct vitrine_identity {
+    uid_t uid;
+    gid_t gid;
+    const char *user, *gecos, *home, *shell;
+    const struct vitrine_group *groups; /* the primary group among them */
+    size_t ngroups;
+};
+
+/* --- what the administrator wants: vitrine.conf(5) ------------------------------------ */
+
+struct vitrine_config;
+
+/*
+ * Reads and checks a configuration file. A file that is missing is an error only with
+ * must_exist; otherwise *ret holds the defaults. Free it with vitrine_config_free().
+ */
+VITRINE_PUBLIC int vitrine_config_load(const char *path, bool must_exist,
+                                       struct vitrine_config **ret,
+                                       struct vitrine_error *err);
+VITRINE_PUBLIC void vitrine_config_free(struct vitrine_config *config);
+
+/*
+ * The image that a partition (NULL or "": none in particular) has by default, or NULL.
+ * *ret_required says whether users may leave it. Borrowed from config.
+ */
+VITRINE_PUBLIC const char *vitrine_config_image(const struct vitrine_config *config,
+                                                const char *partition, bool *ret_required);
+
+/* Whether any partition requires its image, so that the partition must be known for sure. */
+VITRINE_PUBLIC bool vitrine_config_has_required(const struct vitrine_config *config);
+
+/* --- what the user wants -------------------------------------------------------------- */
+
+/*
+ * Checks the text of an image reference without looking for the image: its length and its
+ * form. *ret_none is true for "none", which asks for no container.
+ */
+VITRINE_PUBLIC int vitrine_image_check(const char *image, bool *ret_none,
+                                       struct vitrine_error *err);
+
+/* All borrowed. Zero it, then set what is known: new members are optional ones. */
+struct vitrine_spec {
+    const char *image;         /* as the user wrote it */
+    const char *const *search; /* directories where a relative image is looked up, in their
+                                  order, NULL-terminated */
+    const char *cwd;           /* where the tasks shall start */
+    const char *const *binds;  /* more host paths that shall appear at their own place,
+                                  NULL-terminated; what does not exist is passed over */
+    const char *path;          /* PATH of the host's environment, or NULL */
+    const char *venv;          /* VIRTUAL_ENV of the host's environment, or NULL */
+    int server_log;            /* write end of a pipe: the FUSE server holds it as long as it
+                                  lives, and reports there; -1 without */
+    struct vitrine_identity identity;
+};
+
+/* --- containers ----------------------------------------------------------------------- */
+
+#define VITRINE_PATH_ENV_MAX 32768
+
+/* What the tasks of a prepared container need; holds no pointer. */
+struct vitrine_ready {
+    bool by_fuse;                    /* the image is served by FUSE */
+    char path[VITRINE_PATH_ENV_MAX]; /* PATH inside */
+    char image[4096];                /* the image file that was found */
+};
+
+/*
+ * Keeps, in a single-threaded process that runs as root and is about to become the user,
+ * the capabilities that the two calls below take. They are not effective until then.
+ */
+VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
+
+/*
+ * Prepares a container: finds and opens the image with the user's own rights, mounts it,
+ * assembles its root. Call it once per node and step, as the user. On success *ret_ns is a
+ * descriptor (close-on-exec) of a mount namespace, which lives as long as somebody holds
+ * it or is in it; nothing else has to be cleaned up. Waits on the image's file system.
+ */
+VITRINE_PUBLIC int vitrine_prepare(const struct vitrine_config *config,
+                                   const struct vitrine_spec *spec, int *ret_ns,
+                                   struct vitrine_ready *ret, struct vitrine_error *err);
+
+/*
+ * Moves the calling process into a prepared container, gives up every privilege for good
+ * and sets no_new_privs, also if it fails. The working directory is "/" afterwards.
+ */
+VITRINE_PUBLIC int vitrine_join(int ns, struct vitrine_error *err);
+
+/* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */
+VITRINE_PUBLIC int vitrine_drop_privilege(struct vitrine_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The public face of lib/config and lib/spec: `struct vitrine_config` is `struct config`.
+ */
+#include "config/config.h"
+#include "container/config-api.h"
+#include "spec/imageref.h"
+
+const struct config *config_of(const struct vitrine_config *config)
+{
+    return (const struct config *)(const void *)config;
+}
+
+int vitrine_config_load(const char *path, bool must_exist, struct vitrine_config **ret,
+                        struct vitrine_error *err)
+{
+    struct config *config;
+
+    if (config_load(path, must_exist, &config, err) < 0)
+        return -1;
+    *ret = (struct vitrine_config *)(void *)config;
+    return 0;
+}
+
+void vitrine_config_free(struct vitrine_config *config)
+{
+    config_free((struct config *)(void *)config);
+}
+
+const char *vitrine_config_image(const struct vitrine_config *config,
+                                 const char *partition, bool *ret_required)
+{
+    const struct config_image *image = config_image_for(config_of(config), partition);
+
+    *ret_required = image && image->required;
+    return image ? image->image : NULL;
+}
+
+bool vitrine_config_has_required(const struct vitrine_config *config)
+{
+    return config_has_required(config_of(config));
+}
+
+int vitrine_image_check(const char *image, bool *ret_none, struct vitrine_error *err)
+{
+    struct imageref ref;
+
+    if (imageref_parse(image, &ref, err) < 0)
+        return -1;
+    if (ref.kind == IMAGEREF_REGISTRY)
+        return imageref_fail_registry(&ref, err);
+    *ret_none = ref.kind == IMAGEREF_NONE;
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_IMAGE_FUSE_H
+#define VITRINE_IMAGE_FUSE_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+/*
+ * Mounts the SquashFS at `offset` of `image` through FUSE, served by a process of the
+ * user's: no child of the caller, in a session of its own, without any descriptor but the
+ * image, the device and `log` (a pipe's write end for its last words, or -1). It ends
+ * when the mount goes. Returns the detached mount in *ret_mount. For the conditions see
+ * kmount_fuse().
+ */
+int fuse_serve(int image, uint64_t offset, int log, int *ret_mount,
+               struct vitrine_error *err);
+
+#endif

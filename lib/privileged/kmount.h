@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_PRIVILEGED_KMOUNT_H
+#define VITRINE_PRIVILEGED_KMOUNT_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+/*
+ * Mounts the SquashFS in `image` (opened as the user) at `offset` with the kernel's own
+ * driver, read-only, nosuid, nodev, detached. Returns the mount's descriptor. The caller
+ * has made sure that the kernel may parse this file (image/trust). For a process with the
+ * capabilities of caps_keep(), single-threaded.
+ */
+neg_errno kmount_squashfs(int image, uint64_t offset);
+
+/*
+ * Mounts a FUSE file system of the process's own user, read-only, nosuid, nodev,
+ * detached; the kernel checks permissions (default_permissions) and every process that
+ * can reach the mount may use it (allow_other). Returns the mount's descriptor and, in
+ * *ret_dev, the device that a server must answer. Same conditions.
+ */
+neg_errno kmount_fuse(int *ret_dev);
+
+/*
+ * A detached, read-only, nosuid, nodev view of the directory `dir`, without what is
+ * mounted below it. Returns the mount's descriptor. Same conditions.
+ */
+neg_errno kmount_directory(int dir);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_ROOTFS_PLAN_H
+#define VITRINE_ROOTFS_PLAN_H
+
+/*
+ * Which paths of the host the container shows, each at its own path. Every entry is a
+ * recursive bind, so an entry makes those below it needless.
+ */
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum plan_flags {
+    PLAN_REQUIRED = 1 << 0, /* an error if the host does not have it */
+    PLAN_COVERS = 1 << 1,   /* may cover a directory of the image that is not empty, also
+                               where the operating system lives (see plan_os_owned()) */
+};
+
+struct plan_entry {
+    char *path;
+    unsigned flags;
+    int tree;  /* detached copy of the host's mount tree, or -1 */
+    int point; /* the mount point inside the root, or -1 */
+};
+
+struct plan {
+    struct plan_entry *entries;
+    size_t count;
+};
+
+void plan_init(struct plan *plan);
+void plan_free(struct plan *plan);
+
+/* Whether one of the entries shows `path` (absolute, normalised). */
+bool plan_shows(const struct plan *plan, const char *path);
+
+/*
+ * Adds a path; what is not an absolute normalised path, or is "/", is passed over.
+ * Removes entries below it, does nothing if it is shown already. -ENOMEM, -E2BIG
+ * (LIMIT_BINDS).
+ */
+neg_errno plan_add(struct plan *plan, const char *path, unsigned flags);
+
+/*
+ * True for directories that belong to an operating system, host's or image's: /usr, /etc,
+ * /opt, /var … What the image has there wins over what the host has mounted there.
+ */
+bool plan_os_owned(const char *path);
+
+#endif

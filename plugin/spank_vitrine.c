@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The SPANK plugin's callbacks: who is called where, and nothing else. See stepd.h and
+ * submit.h for what they do, spank_vitrine(8) for the administrator's view. */
+#include "report.h"
+#include "stepd.h"
+#include "submit.h"
+
+#include <slurm/spank.h>
+#include <string.h>
+
+/* What Slurm looks up; everything else of the plugin is hidden. */
+#pragma GCC visibility push(default)
+SPANK_PLUGIN(vitrine, 1)
+int slurm_spank_init(spank_t sp, int ac, char **av);
+int slurm_spank_init_post_opt(spank_t sp, int ac, char **av);
+int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av);
+int slurm_spank_task_init(spank_t sp, int ac, char **av);
+int slurm_spank_task_exit(spank_t sp, int ac, char **av);
+int slurm_spank_exit(spank_t sp, int ac, char **av);
+#pragma GCC visibility pop
+
+/* plugstack.conf: conf=FILE. Borrowed from Slurm, which keeps the arguments. */
+static const char *config_path;
+
+static int on_image(int val, const char *optarg, int remote);
+
+static struct spank_option image_option = {
+    (char *)"container-image",
+    (char *)"FILE|DIR|none",
+    (char *)"[vitrine] run the tasks inside this image: a SquashFS or SIF file, or a "
+            "directory",
+    1,
+    0,
+    on_image,
+};
+
+static int on_image(int val, const char *optarg, int remote)
+{
+    if (!remote)
+        return submit_option(optarg);
+    stepd_option(optarg);
+    return ESPANK_SUCCESS;
+}
+
+static bool is_submit(void)
+{
+    spank_context_t context = spank_context();
+
+    return context == S_CTX_LOCAL || context == S_CTX_ALLOCATOR;
+}
+
+static int read_arguments(int ac, char **av)
+{
+    for (int i = 0; i < ac; i++) {
+        if (strncmp(av[i], "conf=", 5) != 0 || av[i][5] != '/') {
+            slurm_error("vitrine: plugstack.conf: unknown argument %s; the only one is "
+                        "conf=/absolute/path",
+                        av[i]);
+            return -1;
+        }
+        config_path = av[i] + 5;
+    }
+    return 0;
+}
+
+int slurm_spank_init(spank_t sp, int ac, char **av)
+{
+    if (read_arguments(ac, av) < 0)
+        return -1;
+    if (!is_submit() && spank_context() != S_CTX_REMOTE)
+        return ESPANK_SUCCESS;
+    if (is_submit())
+        submit_init();
+    return spank_option_register(sp, &image_option) == ESPANK_SUCCESS ? 0 : -1;
+}
+
+int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
+{
+    if (is_submit())
+        return submit_ready();
+    if (spank_context() == S_CTX_REMOTE)
+        stepd_decide(sp, config_path);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
+{
+    stepd_task_privileged(sp);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_task_init(spank_t sp, int ac, char **av)
+{
+    stepd_task(sp);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_task_exit(spank_t sp, int ac, char **av)
+{
+    stepd_task_ended(sp);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_exit(spank_t sp, int ac, char **av)
+{
+    if (spank_context() == S_CTX_REMOTE)
+        stepd_end();
+    return ESPANK_SUCCESS;
+}

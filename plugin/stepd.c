@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What slurmstepd does for a step. Nothing fails before stepd_task(): an error of an
+ * earlier callback drains the node or lets srun exit with 0, depending on the release,
+ * and its text does not reach the user. So errors are kept until a task can tell them.
+ */
+#include "stepd.h"
+#include "job.h"
+#include "leader.h"
+#include "options.h"
+#include "report.h"
+#include "submit.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    bool active; /* the step is, or may have to be, in a container */
+    bool told;   /* slurmstepd was told an option */
+    bool failed; /* with `err` */
+    bool told_of_server;
+    uint32_t ended;                     /* tasks */
+    char option[OPTIONS_IMAGE_MAX + 2]; /* one more, to notice what is too long */
+    struct options chosen;
+    struct vitrine_config *config;
+    struct leader *leader;
+    struct job_identity identity;
+    struct vitrine_error err;
+    char node[256];
+} step;
+
+void stepd_option(const char *value)
+{
+    step.told = true;
+    (void)snprintf(step.option, sizeof(step.option), "%s", value);
+}
+
+/* Reads the texts of all sources; those that do not fit are refused by options_choose().
+ */
+static int choose(spank_t sp, struct vitrine_error *err)
+{
+    static char values[OPTIONS_SOURCES][OPTIONS_IMAGE_MAX + 2];
+    const char *texts[OPTIONS_SOURCES];
+
+    for (int i = 0; i < OPTIONS_SOURCES; i++) {
+        const char *name = options_env[i] ? options_env[i] : SUBMIT_INHERITED;
+        bool too_long = false;
+
+        if (i == OPTIONS_COMMAND_LINE && step.told) {
+            texts[i] = step.option;
+            continue;
+        }
+        job_getenv(sp, name, values[i], sizeof(values[i]), &too_long);
+        if (too_long)
+            memset(values[i], 'x', sizeof(values[i]) - 1);
+        texts[i] = values[i][0] ? values[i] : NULL;
+    }
+    return options_choose(texts, &step.chosen, err);
+}
+
+static int decide(spank_t sp, const char *config_path, struct vitrine_error *err)
+{
+    char partition[256];
+    bool required = false;
+
+    if (vitrine_config_load(config_path ? config_path : "/etc/slurm/vitrine.conf",
+                            config_path != NULL, &step.config, err) < 0 ||
+        choose(sp, err) < 0)
+        return -1;
+    job_getenv(sp, "SLURM_JOB_PARTITION", partition, sizeof(partition), NULL);
+    const char *image = vitrine_config_image(step.config, partition, &required);
+    step.active = (step.chosen.image[0] && !step.chosen.none) ||
+                  (!step.chosen.image[0] && image) ||
+                  vitrine_config_has_required(step.config);
+    if (!step.active)
+        return 0;
+    step.leader = leader_new(err);
+    return step.leader ? job_identity(sp, &step.identity, err) : -1;
+}
+
+void stepd_decide(spank_t sp, const char *config_path)
+{
+    if (job_is_extern(sp))
+        return;
+    job_getenv(sp, "SLURMD_NODENAME", step.node, sizeof(step.node), NULL);
+    if (!step.node[0] && gethostname(step.node, sizeof(step.node) - 1) < 0)
+        step.node[0] = '\0';
+    if (decide(sp, config_path, &step.err) < 0) {
+        step.active = step.failed = true;
+        report_admin(step.err.text);
+    }
+}
+
+void stepd_task_privileged(spank_t sp)
+{
+    if (!step.active || step.failed)
+        return;
+    if (vitrine_keep_privilege(&step.err) < 0)
+        step.failed = true;
+}
+
+/* The image of this step, by the user's choice and the administrator's rules; NULL for
+ * none. The leader's work, since it may have to ask slurmctld. */
+static int settle_image(spank_t sp, const char **ret, struct vitrine_error *err)
+{
+    char partition[256];
+    bool required = false;
+
+    job_getenv(sp, "SLURM_JOB_PARTITION", partition, sizeof(partition), NULL);
+    if (vitrine_config_has_required(step.config) &&
+        job_partition(sp, partition, sizeof(partition), err) < 0)
+        return -1;
+    const char *image = vitrine_config_image(step.config, partition, &required);
+    if (required && step.chosen.image[0] && strcmp(step.chosen.image, image) != 0)
+        return vitrine_fail(
+            err, VITRINE_EPOLICY,
+            "%s asks for %s, but partition %s requires image %s: remove it",
+            step.chosen.source, step.chosen.image, partition, image);
+    *ret = step.chosen.none ? NULL : step.chosen.image[0] ? step.chosen.image : image;
+    return 0;
+}
+
+/* Host paths of this very step: its batch script, its PMI server, its TMPDIR. */
+#define STEP_BINDS 8
+
+static void add_bind(spank_t sp, const char *name, char (*paths)[PATH_MAX], size_t *count)
+{
+    job_getenv(sp, name, paths[*count], PATH_MAX, NULL);
+    if (paths[*count][0] == '/')
+        (*count)++;
+}
+
+static void find_binds(spank_t sp, char (*paths)[PATH_MAX],
+                       const char *ret[STEP_BINDS + 1])
+{
+    int argc = 0;
+    char **argv = NULL;
+    size_t count = 0;
+
+    if (job_is_batch(sp) &&
+        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0 &&
+        argv[0][0] == '/' && strlen(argv[0]) < PATH_MAX) {
+        memcpy(paths[count], argv[0], strlen(argv[0]) + 1);
+        (void)dirname(paths[count]);
+        count++;
+    }
+    add_bind(sp, "PMIX_SERVER_TMPDIR", paths, &count);
+    add_bind(sp, "TMPDIR", paths, &count);
+    add_bind(sp, "XAUTHORITY", paths, &count);
+    for (size_t i = 0; i < count; i++)
+        ret[i] = paths[i];
+    ret[count] = NULL;
+}
+
+static int prepare(spank_t sp, const char *image, const char *cwd,
+                   struct vitrine_error *err)
+{
+    static char path[VITRINE_PATH_ENV_MAX], paths[STEP_BINDS][PATH_MAX];
+    char venv[PATH_MAX], typed[PATH_MAX], submitted[PATH_MAX];
+    const char *binds[STEP_BINDS + 1], *search[4] = {NULL};
+    bool too_long;
+    size_t n = 0;
+
+    job_getenv(sp, "PATH", path, sizeof(path), &too_long);
+    if (too_long)
+        return vitrine_fail(err, VITRINE_EUSAGE, "PATH is longer than %zu bytes",
+                            sizeof(path) - 1);
+    job_getenv(sp, "VIRTUAL_ENV", venv, sizeof(venv), NULL);
+    job_getenv(sp, SUBMIT_DIRECTORY, typed, sizeof(typed), NULL);
+    job_getenv(sp, "SLURM_SUBMIT_DIR", submitted, sizeof(submitted), NULL);
+    find_binds(sp, paths, binds);
+    if (typed[0])
+        search[n++] = typed;
+    if (cwd[0])
+        search[n++] = cwd;
+    if (submitted[0])
+        search[n++] = submitted;
+
+    struct vitrine_spec spec = {
+        .image = image,
+        .search = search,
+        .cwd = cwd,
+        .binds = binds,
+        .path = path,
+        .venv = venv[0] ? venv : NULL,
+        .server_log = leader_server_log(step.leader),
+        .identity = step.identity.who,
+    };
+    int ns;
+    if (vitrine_prepare(step.config, &spec, &ns, leader_ready(step.leader), err) < 0)
+        return -1;
+    int rc = leader_publish(step.leader, ns, err);
+    (void)close(ns);
+    return rc;
+}
+
+/* The leader's whole work, under the lock; leaves the state decided. */
+static enum leader_state lead(spank_t sp, const char *cwd)
+{
+    struct vitrine_error err = {0};
+    const char *image = NULL;
+    int rc = settle_image(sp, &image, &err);
+
+    if (rc == 0 && !image) {
+        leader_decide_host(step.leader);
+        return LEADER_HOST;
+    }
+    if (rc == 0 && prepare(sp, image, cwd, &err) == 0)
+        return LEADER_READY;
+    char words[256];
+    leader_server_words(step.leader, words, sizeof(words));
+    if (words[0])
+        (void)vitrine_fail(&err, err.code, "%s", words);
+    report_task(step.node, err.text);
+    leader_fail(step.leader, &err);
+    /* The tasks of other nodes must not wait for those of this one. */
+    if (job_item(sp, S_JOB_NNODES) > 1)
+        job_kill_step(sp);
+    return LEADER_FAILED;
+}
+
+/* Never returns. The exit code is 1, whatever the plugin stack says of errors. */
+static void give_up(void)
+{
+    _exit(1);
+}
+
+static void enter(spank_t sp, const char *cwd)
+{
+    struct vitrine_error err;
+    const struct vitrine_ready *ready = leader_ready(step.leader);
+    int ns = leader_take_ns(step.leader, &err);
+
+    if (ns < 0 || vitrine_join(ns, &err) < 0) {
+        report_task(step.node, err.text);
+        give_up();
+    }
+    (void)close(ns);
+    if (chdir(cwd) < 0) {
+        char text[PATH_MAX + 128];
+
+        (void)snprintf(text, sizeof(text),
+                       "the working directory %s is not in the container (%s); using /",
+                       cwd, strerror(errno));
+        report_task(step.node, text);
+    }
+    if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
+        report_task(step.node, "cannot set PATH");
+        give_up();
+    }
+}
+
+void stepd_task(spank_t sp)
+{
+    char cwd[PATH_MAX];
+    struct vitrine_error err;
+
+    if (!step.active)
+        return;
+    if (step.failed) {
+        if (job_item(sp, S_TASK_ID) == 0)
+            report_task(step.node, step.err.text);
+        give_up();
+    }
+    if (!getcwd(cwd, sizeof(cwd)))
+        cwd[0] = '\0';
+    enum leader_state state = leader_enter(step.leader);
+    if (state == LEADER_NONE)
+        state = lead(sp, cwd);
+    leader_leave(step.leader);
+    if (state == LEADER_READY) {
+        enter(sp, cwd[0] ? cwd : "/");
+    } else if (state == LEADER_FAILED) {
+        give_up();
+    } else if (vitrine_drop_privilege(&err) < 0) {
+        report_task(step.node, err.text);
+        give_up();
+    }
+}
+
+static void tell_of_dead_server(void)
+{
+    char words[256];
+    struct vitrine_error err;
+
+    if (step.told_of_server || !leader_server_died(step.leader))
+        return;
+    step.told_of_server = true;
+    leader_server_words(step.leader, words, sizeof(words));
+    (void)vitrine_fail(
+        &err, VITRINE_OK,
+        "the server of image %s ended before the step did (killed, or out of "
+        "memory?); tasks could no longer read the image%s%s",
+        leader_ready(step.leader)->image, words[0] ? ": " : "", words);
+    report_step(step.node, err.text);
+}
+
+void stepd_task_ended(spank_t sp)
+{
+    if (!step.leader || step.failed)
+        return;
+    tell_of_dead_server();
+    if (++step.ended == job_item(sp, S_JOB_LOCAL_TASK_COUNT))
+        leader_release(step.leader);
+}
+
+void stepd_end(void)
+{
+    leader_free(step.leader);
+    step.leader = NULL;
+    job_identity_free(&step.identity);
+    vitrine_config_free(step.config);
+    step.config = NULL;
+}
