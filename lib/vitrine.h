@@ -53,7 +53,8 @@ VITRINE_PUBLIC int vitrine_fail_sys(struct vitrine_error *err, enum vitrine_errc
 VITRINE_PUBLIC int vitrine_wrap(struct vitrine_error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* --- who the user is ------------------------------------------------------------------ */
+/* --- who the user is ------------------------------------------------------------------
+ */
 
 struct vitrine_group {
     gid_t gid;
@@ -69,7 +70,8 @@ struct vitrine_identity {
     size_t ngroups;
 };
 
-/* --- what the administrator wants: vitrine.conf(5) ------------------------------------ */
+/* --- what the administrator wants: vitrine.conf(5) ------------------------------------
+ */
 
 struct vitrine_config;
 
@@ -87,12 +89,15 @@ VITRINE_PUBLIC void vitrine_config_free(struct vitrine_config *config);
  * *ret_required says whether users may leave it. Borrowed from config.
  */
 VITRINE_PUBLIC const char *vitrine_config_image(const struct vitrine_config *config,
-                                                const char *partition, bool *ret_required);
+                                                const char *partition,
+                                                bool *ret_required);
 
-/* Whether any partition requires its image, so that the partition must be known for sure. */
+/* Whether any partition requires its image, so that the partition must be known for sure.
+ */
 VITRINE_PUBLIC bool vitrine_config_has_required(const struct vitrine_config *config);
 
-/* --- what the user wants -------------------------------------------------------------- */
+/* --- what the user wants --------------------------------------------------------------
+ */
 
 /*
  * Checks the text of an image reference without looking for the image: its length and its
@@ -104,19 +109,24 @@ VITRINE_PUBLIC int vitrine_image_check(const char *image, bool *ret_none,
 /* All borrowed. Zero it, then set what is known: new members are optional ones. */
 struct vitrine_spec {
     const char *image;         /* as the user wrote it */
-    const char *const *search; /* directories where a relative image is looked up, in their
-                                  order, NULL-terminated */
+    const char *const *search; /* directories where a relative image is looked up, in
+                                  their order, NULL-terminated */
     const char *cwd;           /* where the tasks shall start */
     const char *const *binds;  /* more host paths that shall appear at their own place,
                                   NULL-terminated; what does not exist is passed over */
-    const char *path;          /* PATH of the host's environment, or NULL */
-    const char *venv;          /* VIRTUAL_ENV of the host's environment, or NULL */
-    int server_log;            /* write end of a pipe: the FUSE server holds it as long as it
-                                  lives, and reports there; -1 without */
+    const char *const *host_commands; /* absolute paths of host programs that shall work
+                                  inside whatever C library the image has, with libraries
+                                  and plugins from where the calling process has its own;
+                                  NULL-terminated, may be NULL */
+    const char *path;                 /* PATH of the host's environment, or NULL */
+    const char *venv;                 /* VIRTUAL_ENV of the host's environment, or NULL */
+    int server_log; /* write end of a pipe: the FUSE server holds it as long as it
+                       lives, and reports there; -1 without */
     struct vitrine_identity identity;
 };
 
-/* --- containers ----------------------------------------------------------------------- */
+/* --- containers -----------------------------------------------------------------------
+ */
 
 #define VITRINE_PATH_ENV_MAX 32768
 
@@ -135,9 +145,10 @@ VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
  * Prepares a container: finds and opens the image with the user's own rights, mounts it,
- * assembles its root. Call it once per node and step, as the user. On success *ret_ns is a
- * descriptor (close-on-exec) of a mount namespace, which lives as long as somebody holds
- * it or is in it; nothing else has to be cleaned up. Waits on the image's file system.
+ * assembles its root. Call it once per node and step, as the user. On success *ret_ns is
+ * a descriptor (close-on-exec) of a mount namespace, which lives as long as somebody
+ * holds it or is in it; nothing else has to be cleaned up. Waits on the image's file
+ * system.
  */
 VITRINE_PUBLIC int vitrine_prepare(const struct vitrine_config *config,
                                    const struct vitrine_spec *spec, int *ret_ns,

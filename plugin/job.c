@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <slurm/slurm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One entry of passwd or group: a group of thousands of members needs more than sysconf's
  * hint; what does not fit has no name inside. */
@@ -200,6 +203,31 @@ int job_partition(spank_t sp, char *buf, size_t size, struct vitrine_error *err)
     if (rc < 0)
         return vitrine_fail(err, VITRINE_EPOLICY, "slurmctld does not know job %u", id);
     return 0;
+}
+
+const char *const *job_commands(void)
+{
+    static const char *const names[] = {
+        "sacct",   "sacctmgr", "salloc",   "sattach", "sbatch", "sbcast",
+        "scancel", "scontrol", "scrontab", "sdiag",   "sinfo",  "sprio",
+        "squeue",  "sreport",  "srun",     "sshare",  "sstat",  "strigger",
+    };
+    enum { COUNT = sizeof(names) / sizeof(*names) };
+    static char paths[COUNT][PATH_MAX];
+    static const char *list[COUNT + 1];
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    /* PREFIX/sbin/slurmstepd, PREFIX/bin/srun */
+    if (n <= 0)
+        return NULL;
+    self[n] = '\0';
+    const char *prefix = dirname(dirname(self));
+    for (size_t i = 0; i < COUNT; i++) {
+        (void)snprintf(paths[i], sizeof(paths[i]), "%s/bin/%s", prefix, names[i]);
+        list[i] = paths[i];
+    }
+    return list;
 }
 
 void job_kill_step(spank_t sp)

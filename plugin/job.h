@@ -34,6 +34,10 @@ bool job_is_batch(spank_t sp);
  */
 int job_partition(spank_t sp, char *buf, size_t size, struct vitrine_error *err);
 
+/* Absolute paths of Slurm's commands, where this slurmstepd's release has them;
+ * NULL-terminated. Not thread-safe. */
+const char *const *job_commands(void);
+
 /* Ends the step's tasks on all nodes: this one cannot take part. */
 void job_kill_step(spank_t sp);
 

@@ -31,13 +31,23 @@ static struct {
     struct leader *leader;
     struct job_identity identity;
     struct vitrine_error err;
-    char node[256];
 } step;
 
 void stepd_option(const char *value)
 {
     step.told = true;
     (void)snprintf(step.option, sizeof(step.option), "%s", value);
+}
+
+/* Slurm's name for this node; it knows it once the tasks run. */
+static const char *node(spank_t sp)
+{
+    static char name[256];
+
+    job_getenv(sp, "SLURMD_NODENAME", name, sizeof(name), NULL);
+    if (!name[0] && gethostname(name, sizeof(name) - 1) < 0)
+        name[0] = '\0';
+    return name;
 }
 
 /* Reads the texts of all sources; those that do not fit are refused by options_choose().
@@ -87,9 +97,6 @@ void stepd_decide(spank_t sp, const char *config_path)
 {
     if (job_is_extern(sp))
         return;
-    job_getenv(sp, "SLURMD_NODENAME", step.node, sizeof(step.node), NULL);
-    if (!step.node[0] && gethostname(step.node, sizeof(step.node) - 1) < 0)
-        step.node[0] = '\0';
     if (decide(sp, config_path, &step.err) < 0) {
         step.active = step.failed = true;
         report_admin(step.err.text);
@@ -125,44 +132,53 @@ static int settle_image(spank_t sp, const char **ret, struct vitrine_error *err)
     return 0;
 }
 
-/* Host paths of this very step: its batch script, its PMI server, its TMPDIR. */
+/* Host paths of this very step: its batch script, its PMI server, its TMPDIR; and of
+ * Slurm's own configuration. */
 #define STEP_BINDS 8
 
-static void add_bind(spank_t sp, const char *name, char (*paths)[PATH_MAX], size_t *count)
+struct paths {
+    char text[STEP_BINDS][PATH_MAX];
+    const char *list[STEP_BINDS + 1];
+    size_t count;
+};
+
+static void add_path(struct paths *paths, const char *text, bool parent)
 {
-    job_getenv(sp, name, paths[*count], PATH_MAX, NULL);
-    if (paths[*count][0] == '/')
-        (*count)++;
+    if (!text || text[0] != '/' || strlen(text) >= PATH_MAX || paths->count == STEP_BINDS)
+        return;
+    char *copy = paths->text[paths->count];
+    memcpy(copy, text, strlen(text) + 1);
+    if (parent)
+        (void)dirname(copy);
+    paths->list[paths->count++] = copy;
+    paths->list[paths->count] = NULL;
 }
 
-static void find_binds(spank_t sp, char (*paths)[PATH_MAX],
-                       const char *ret[STEP_BINDS + 1])
+static void find_binds(spank_t sp, struct paths *ret)
 {
+    static const char *const names[] = {"PMIX_SERVER_TMPDIR", "TMPDIR", "XAUTHORITY"};
     int argc = 0;
-    char **argv = NULL;
-    size_t count = 0;
+    char **argv = NULL, value[PATH_MAX];
 
     if (job_is_batch(sp) &&
-        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0 &&
-        argv[0][0] == '/' && strlen(argv[0]) < PATH_MAX) {
-        memcpy(paths[count], argv[0], strlen(argv[0]) + 1);
-        (void)dirname(paths[count]);
-        count++;
+        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0)
+        add_path(ret, argv[0], true);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        job_getenv(sp, names[i], value, sizeof(value), NULL);
+        add_path(ret, value, false);
     }
-    add_bind(sp, "PMIX_SERVER_TMPDIR", paths, &count);
-    add_bind(sp, "TMPDIR", paths, &count);
-    add_bind(sp, "XAUTHORITY", paths, &count);
-    for (size_t i = 0; i < count; i++)
-        ret[i] = paths[i];
-    ret[count] = NULL;
+    /* slurmd tells its slurmstepd's so; the job's own variable may say anything. */
+    add_path(ret, getenv("SLURM_CONF"), true);
+    add_path(ret, "/etc/slurm", false);
 }
 
 static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_error *err)
 {
-    static char path[VITRINE_PATH_ENV_MAX], paths[STEP_BINDS][PATH_MAX];
+    static char path[VITRINE_PATH_ENV_MAX];
+    static struct paths binds;
     char venv[PATH_MAX], typed[PATH_MAX], submitted[PATH_MAX];
-    const char *binds[STEP_BINDS + 1], *search[4] = {NULL};
+    const char *search[4] = {NULL};
     bool too_long;
     size_t n = 0;
 
@@ -173,7 +189,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     job_getenv(sp, "VIRTUAL_ENV", venv, sizeof(venv), NULL);
     job_getenv(sp, SUBMIT_DIRECTORY, typed, sizeof(typed), NULL);
     job_getenv(sp, "SLURM_SUBMIT_DIR", submitted, sizeof(submitted), NULL);
-    find_binds(sp, paths, binds);
+    find_binds(sp, &binds);
     if (typed[0])
         search[n++] = typed;
     if (cwd[0])
@@ -185,7 +201,8 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .image = image,
         .search = search,
         .cwd = cwd,
-        .binds = binds,
+        .binds = binds.list,
+        .host_commands = job_commands(),
         .path = path,
         .venv = venv[0] ? venv : NULL,
         .server_log = leader_server_log(step.leader),
@@ -216,7 +233,7 @@ static enum leader_state lead(spank_t sp, const char *cwd)
     leader_server_words(step.leader, words, sizeof(words));
     if (words[0])
         (void)vitrine_fail(&err, err.code, "%s", words);
-    report_task(step.node, err.text);
+    report_task(node(sp), err.text);
     leader_fail(step.leader, &err);
     /* The tasks of other nodes must not wait for those of this one. */
     if (job_item(sp, S_JOB_NNODES) > 1)
@@ -237,7 +254,7 @@ static void enter(spank_t sp, const char *cwd)
     int ns = leader_take_ns(step.leader, &err);
 
     if (ns < 0 || vitrine_join(ns, &err) < 0) {
-        report_task(step.node, err.text);
+        report_task(node(sp), err.text);
         give_up();
     }
     (void)close(ns);
@@ -247,10 +264,10 @@ static void enter(spank_t sp, const char *cwd)
         (void)snprintf(text, sizeof(text),
                        "the working directory %s is not in the container (%s); using /",
                        cwd, strerror(errno));
-        report_task(step.node, text);
+        report_task(node(sp), text);
     }
     if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
-        report_task(step.node, "cannot set PATH");
+        report_task(node(sp), "cannot set PATH");
         give_up();
     }
 }
@@ -264,7 +281,7 @@ void stepd_task(spank_t sp)
         return;
     if (step.failed) {
         if (job_item(sp, S_TASK_ID) == 0)
-            report_task(step.node, step.err.text);
+            report_task(node(sp), step.err.text);
         give_up();
     }
     if (!getcwd(cwd, sizeof(cwd)))
@@ -278,12 +295,12 @@ void stepd_task(spank_t sp)
     } else if (state == LEADER_FAILED) {
         give_up();
     } else if (vitrine_drop_privilege(&err) < 0) {
-        report_task(step.node, err.text);
+        report_task(node(sp), err.text);
         give_up();
     }
 }
 
-static void tell_of_dead_server(void)
+static void tell_of_dead_server(spank_t sp)
 {
     char words[256];
     struct vitrine_error err;
@@ -297,14 +314,14 @@ static void tell_of_dead_server(void)
         "the server of image %s ended before the step did (killed, or out of "
         "memory?); tasks could no longer read the image%s%s",
         leader_ready(step.leader)->image, words[0] ? ": " : "", words);
-    report_step(step.node, err.text);
+    report_step(node(sp), err.text);
 }
 
 void stepd_task_ended(spank_t sp)
 {
     if (!step.leader || step.failed)
         return;
-    tell_of_dead_server();
+    tell_of_dead_server(sp);
     if (++step.ended == job_item(sp, S_JOB_LOCAL_TASK_COUNT))
         leader_release(step.leader);
 }

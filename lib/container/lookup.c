@@ -13,7 +13,9 @@
  */
 static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_name)
 {
-    cleanup_free char *path = path_join(dir, name);
+    while (name[0] == '.' && name[1] == '/')
+        name += 2 + strspn(name + 2, "/");
+    cleanup_free char *path = path_join(dir, name[0] ? name : ".");
 
     if (!path)
         return -ENOMEM;

@@ -35,25 +35,36 @@ static neg_errno mount_loop(int image, uint64_t offset)
     return sys_fsmount(fs, MOUNT_FLAGS);
 }
 
+/* Root is needed to open devices; whose mode a node's udev rules may have left at 0600.
+ */
+static neg_errno become_root(void)
+{
+    int rc = caps_raise();
+
+    return rc == 0 && seteuid(0) < 0 ? -errno : rc;
+}
+
+/* Passes on `fd`, or closes it: nobody goes on with privilege that is not given back. */
+static neg_errno become_user(uid_t user, int fd)
+{
+    if (seteuid(user) == 0 && caps_lower() == 0)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -EPERM;
+}
+
 neg_errno kmount_squashfs(int image, uint64_t offset)
 {
     uid_t user = geteuid();
-    int rc = caps_raise();
+    int rc = become_root();
 
-    if (rc == 0 && seteuid(0) < 0)
-        rc = -errno;
     if (rc == 0)
         rc = mount_loop(image, offset);
-    if (seteuid(user) < 0 || caps_lower() < 0) {
-        /* Never go on with privilege that could not be given back. */
-        if (rc >= 0)
-            (void)close(rc);
-        return -EPERM;
-    }
-    return rc;
+    return become_user(user, rc);
 }
 
-static neg_errno mount_fuse(int dev)
+static neg_errno mount_fuse(int dev, uid_t user)
 {
     char fd_text[16], uid_text[16], gid_text[16];
     const char *const options[][2] = {
@@ -69,7 +80,7 @@ static neg_errno mount_fuse(int dev)
     if (fs < 0)
         return fs;
     (void)snprintf(fd_text, sizeof(fd_text), "%d", dev);
-    (void)snprintf(uid_text, sizeof(uid_text), "%u", (unsigned)geteuid());
+    (void)snprintf(uid_text, sizeof(uid_text), "%u", (unsigned)user);
     (void)snprintf(gid_text, sizeof(gid_text), "%u", (unsigned)getegid());
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
         rc = options[i][1] ? sys_fsconfig_string(fs, options[i][0], options[i][1])
@@ -83,18 +94,15 @@ static neg_errno mount_fuse(int dev)
 
 neg_errno kmount_fuse(int *ret_dev)
 {
-    cleanup_fd int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    uid_t user = geteuid();
+    cleanup_fd int dev = -1;
+    int rc = become_root();
 
-    if (dev < 0)
-        return -errno;
-    int rc = caps_raise();
-    if (rc == 0)
-        rc = mount_fuse(dev);
-    if (caps_lower() < 0) {
-        if (rc >= 0)
-            (void)close(rc);
-        return -EPERM;
+    if (rc == 0) {
+        dev = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        rc = dev < 0 ? -errno : mount_fuse(dev, user);
     }
+    rc = become_user(user, rc);
     if (rc >= 0)
         *ret_dev = steal_fd(&dev);
     return rc;
@@ -102,6 +110,7 @@ neg_errno kmount_fuse(int *ret_dev)
 
 neg_errno kmount_directory(int dir)
 {
+    uid_t user = geteuid();
     int rc = caps_raise();
 
     if (rc == 0)
@@ -114,10 +123,5 @@ neg_errno kmount_directory(int dir)
             rc = set;
         }
     }
-    if (caps_lower() < 0) {
-        if (rc >= 0)
-            (void)close(rc);
-        return -EPERM;
-    }
-    return rc;
+    return become_user(user, rc);
 }

@@ -16,9 +16,10 @@ void plan_init(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-static void entry_free(struct plan_entry *entry)
+void plan_entry_free(struct plan_entry *entry)
 {
     free(entry->path);
+    free(entry->source);
     if (entry->tree >= 0)
         (void)close(entry->tree);
     if (entry->point >= 0)
@@ -28,7 +29,7 @@ static void entry_free(struct plan_entry *entry)
 void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
-        entry_free(&plan->entries[i]);
+        plan_entry_free(&plan->entries[i]);
     free(plan->entries);
     plan_init(plan);
 }
@@ -47,30 +48,41 @@ static void remove_below(struct plan *plan, const char *path)
 
     for (size_t i = 0; i < plan->count; i++) {
         if (path_is_below(plan->entries[i].path, path))
-            entry_free(&plan->entries[i]);
+            plan_entry_free(&plan->entries[i]);
         else
             plan->entries[kept++] = plan->entries[i];
     }
     plan->count = kept;
 }
 
-neg_errno plan_add(struct plan *plan, const char *path, unsigned flags)
+neg_errno plan_add_at(struct plan *plan, const char *source, const char *path,
+                      unsigned flags)
 {
-    if (!path || !path_is_normal(path) || path[1] == '\0' || plan_shows(plan, path))
+    if (!path_is_normal(path) || path[1] == '\0' || plan_shows(plan, path))
         return 0;
     if (plan->count == LIMIT_BINDS)
         return -E2BIG;
     if (!plan->entries)
         plan->entries = calloc(LIMIT_BINDS, sizeof(*plan->entries));
-    char *copy = strdup(path);
-    if (!plan->entries || !copy) {
-        free(copy);
+    struct plan_entry entry = {
+        .path = strdup(path),
+        .source = strdup(source),
+        .flags = flags,
+        .tree = -1,
+        .point = -1,
+    };
+    if (!plan->entries || !entry.path || !entry.source) {
+        plan_entry_free(&entry);
         return -ENOMEM;
     }
     remove_below(plan, path);
-    plan->entries[plan->count++] =
-        (struct plan_entry){.path = copy, .flags = flags, .tree = -1, .point = -1};
+    plan->entries[plan->count++] = entry;
     return 0;
+}
+
+neg_errno plan_add(struct plan *plan, const char *path, unsigned flags)
+{
+    return path ? plan_add_at(plan, path, path, flags) : 0;
 }
 
 bool plan_os_owned(const char *path)

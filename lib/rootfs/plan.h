@@ -3,8 +3,8 @@
 #define VITRINE_ROOTFS_PLAN_H
 
 /*
- * Which paths of the host the container shows, each at its own path. Every entry is a
- * recursive bind, so an entry makes those below it needless.
+ * Which paths of the host the container shows, most of them at their own path. Every
+ * entry is a recursive bind, so an entry makes those below it needless.
  */
 #include "base/error.h"
 
@@ -18,7 +18,8 @@ enum plan_flags {
 };
 
 struct plan_entry {
-    char *path;
+    char *path;   /* in the container */
+    char *source; /* on the host */
     unsigned flags;
     int tree;  /* detached copy of the host's mount tree, or -1 */
     int point; /* the mount point inside the root, or -1 */
@@ -31,6 +32,7 @@ struct plan {
 
 void plan_init(struct plan *plan);
 void plan_free(struct plan *plan);
+void plan_entry_free(struct plan_entry *entry);
 
 /* Whether one of the entries shows `path` (absolute, normalised). */
 bool plan_shows(const struct plan *plan, const char *path);
@@ -41,6 +43,10 @@ bool plan_shows(const struct plan *plan, const char *path);
  * (LIMIT_BINDS).
  */
 neg_errno plan_add(struct plan *plan, const char *path, unsigned flags);
+
+/* The same for a host path that appears elsewhere. */
+neg_errno plan_add_at(struct plan *plan, const char *source, const char *path,
+                      unsigned flags);
 
 /*
  * True for directories that belong to an operating system, host's or image's: /usr, /etc,

@@ -19,6 +19,7 @@
 #include "privileged/caps.h"
 #include "rootfs/etcfiles.h"
 #include "rootfs/hostmounts.h"
+#include "rootfs/hosttools.h"
 #include "rootfs/overlay.h"
 #include "rootfs/plan.h"
 
@@ -29,6 +30,7 @@
 struct builder {
     const struct rootfs_spec *spec;
     struct plan plan;
+    struct hosttools tools;
     int root; /* the overlay */
 };
 
@@ -113,6 +115,8 @@ static int make_plan(struct builder *b, struct vitrine_error *err)
         rc = add(b, wish->identity.home, PLAN_COVERS);
     for (size_t i = 0; wish->binds && wish->binds[i] && rc == 0; i++)
         rc = add(b, wish->binds[i], PLAN_COVERS);
+    if (rc == 0)
+        rc = hosttools_plan(&b->tools, wish->host_commands, &b->plan);
     /* Last, so that everything else is known: most often it lies in one of those. */
     if (rc == 0)
         rc = add(b, wish->cwd, 0);
@@ -130,17 +134,14 @@ static int open_trees(struct plan *plan, struct vitrine_error *err)
         struct plan_entry *entry = &plan->entries[i];
 
         if (entry->tree < 0)
-            entry->tree = open_tree_of(entry->path);
+            entry->tree = open_tree_of(entry->source);
         if (entry->tree < 0 && (entry->flags & PLAN_REQUIRED))
             return error_from(err, VITRINE_EMOUNT, entry->tree,
                               "cannot open the host's %s", entry->path);
-        if (entry->tree < 0) {
-            free(entry->path);
-            continue;
-        }
-        if (kept != i)
-            plan->entries[kept] = *entry;
-        kept++;
+        if (entry->tree >= 0)
+            plan->entries[kept++] = *entry;
+        else
+            plan_entry_free(entry);
     }
     plan->count = kept;
     return 0;
@@ -185,7 +186,7 @@ static int make_points(struct builder *b, struct vitrine_error *err)
         if (rc < 0)
             return error_from(err, VITRINE_EMOUNT, rc,
                               "cannot make a mount point for the host's %s in image %s",
-                              entry->path, b->spec->image_name);
+                              entry->source, b->spec->image_name);
         entry->point = rc;
         if (is_taken(&b->plan, i, entry->point)) {
             (void)close(entry->point);
@@ -203,7 +204,7 @@ static int attach_trees(const struct plan *plan, struct vitrine_error *err)
 
         if (rc < 0)
             return error_from(err, VITRINE_EMOUNT, rc, "cannot mount the host's %s",
-                              entry->path);
+                              entry->source);
     }
     return 0;
 }
@@ -251,7 +252,7 @@ static int assemble(struct builder *b, struct vitrine_error *err)
         make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || own_root(err) < 0)
         return -1;
     if (etcfiles_write(b->root, &b->spec->wish->identity, err) < 0 ||
-        make_points(b, err) < 0)
+        hosttools_write(&b->tools, b->root, err) < 0 || make_points(b, err) < 0)
         return -1;
     rc = sys_mount_setattr(b->root, 0, MOUNT_ATTR_RDONLY);
     if (rc < 0)
@@ -293,6 +294,7 @@ int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_siz
     if (rc == 0)
         rc = pivot(b.root, err);
     plan_free(&b.plan);
+    hosttools_free(&b.tools);
     if (b.root >= 0)
         (void)close(b.root);
     return rc;
