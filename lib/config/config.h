@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_CONFIG_CONFIG_H
+#define VITRINE_CONFIG_CONFIG_H
+
+/*
+ * What the administrator wants: vitrine.conf(5). Every slurmstepd reads it as root when a
+ * step starts, so it is read once and in one piece, and bounded (base/limits.h).
+ */
+#include "base/error.h"
+
+enum config_kernel_mount {
+    CONFIG_KERNEL_MOUNT_TRUSTED, /* the kernel parses images that pass the trust rule */
+    CONFIG_KERNEL_MOUNT_ALWAYS,
+    CONFIG_KERNEL_MOUNT_NEVER,
+};
+
+/* A default image. */
+struct config_image {
+    char *image;   /* an absolute path, or NULL for "none" */
+    bool required; /* users may not leave it; never with "none" */
+    unsigned line; /* where it stands in the file */
+};
+
+struct config_partition {
+    const char *name;
+    size_t image; /* index in images[] */
+    unsigned line;
+};
+
+/* The strings, but for images, point into text. */
+struct config {
+    struct config_image global;          /* .image is NULL without a global default */
+    struct config_image *images;         /* those of partitions */
+    struct config_partition *partitions; /* sorted by name */
+    char **image_dirs;                   /* ImageDir, in its order */
+    char **mount_include, **mount_exclude;
+    uid_t *trusted_owners; /* besides root */
+    size_t nimages, npartitions, nimage_dirs, nmount_include, nmount_exclude;
+    size_t ntrusted_owners;
+    enum config_kernel_mount kernel_mount;
+    bool mount_host; /* MountHost=auto */
+    char *text;
+};
+
+/*
+ * Reads `path` after checking that root alone can have written it: the file, and every
+ * directory above it. If it does not exist, the defaults are returned unless must_exist.
+ * The caller frees *ret with config_free().
+ */
+int config_load(const char *path, bool must_exist, struct config **ret,
+                struct vitrine_error *err);
+
+/* The same from memory and without checks; `name` stands for the file in messages. */
+int config_parse(const char *name, const char *text, size_t size, struct config **ret,
+                 struct vitrine_error *err);
+
+void config_free(struct config *config);
+
+/*
+ * The default image of a partition: its own, or else the global one; NULL if there is
+ * none or the partition has "none". A partition of NULL or "" has none of its own.
+ */
+const struct config_image *config_image_for(const struct config *config,
+                                            const char *partition);
+
+/* Whether some image is required, so that the partition must be known for sure. */
+bool config_has_required(const struct config *config);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs as the user or as root, on texts that a user wrote. It only looks at the text: a
+ * name says nothing of what a file is, and nothing is opened here.
+ */
+#include "spec/imageref.h"
+#include "base/limits.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What other tools accept before the name of an image that is no file. */
+static const struct {
+    const char *prefix;
+    const char *what;
+} sources[] = {
+    {"docker://", "is in a registry"},         {"dockerd://", "is in Docker's own store"},
+    {"podman://", "is in Podman's own store"}, {"oci:", "is an OCI layout"},
+    {"oci-archive:", "is an OCI archive"},     {"docker-archive:", "is a Docker archive"},
+};
+
+/* Endings that people give to files, and registries to nothing. */
+static const char *const file_endings[] = {
+    ".sqfs", ".sqsh", ".squashfs", ".sif", ".simg", ".img",
+};
+
+static const char *source_of(const char *text)
+{
+    for (size_t i = 0; i < COUNT(sources); i++)
+        if (strncasecmp(text, sources[i].prefix, strlen(sources[i].prefix)) == 0)
+            return sources[i].what;
+    return NULL;
+}
+
+/* Does the name of a host, as in nvcr.io or localhost:5000, stand at `text`? */
+static bool is_host(const char *text, size_t n)
+{
+    return memchr(text, '.', n) || memchr(text, ':', n) ||
+           (n == 9 && strncasecmp(text, "localhost", n) == 0);
+}
+
+/* enroot's [USER@]REGISTRY#IMAGE */
+static bool has_enroot_registry(const char *text)
+{
+    size_t n = strcspn(text, "#/");
+    const char *at = memchr(text, '@', n);
+
+    if (text[n] != '#' || text[n + 1] == '\0')
+        return false;
+    if (at) {
+        n -= (size_t)(at + 1 - text);
+        text = at + 1;
+    }
+    return is_host(text, n);
+}
+
+static bool looks_like_registry(const char *text)
+{
+    size_t len = strlen(text), first = strcspn(text, "/");
+    const char *slash = strrchr(text, '/');
+
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)text[i]) && !strchr("._-/:@#+", text[i]))
+            return false;
+    for (size_t i = 0; i < COUNT(file_endings); i++) {
+        size_t n = strlen(file_endings[i]);
+
+        if (len >= n && strcasecmp(text + len - n, file_endings[i]) == 0)
+            return false;
+    }
+    if (strchr(slash ? slash : text, ':') || strstr(text, "@sha256:"))
+        return true;
+    return slash && slash[1] && is_host(text, first);
+}
+
+/* The "scheme://" at the start of text: its length, or 0. */
+static size_t scheme_length(const char *text)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)text[n]) || (n > 0 && strchr("+-.", text[n])))
+        if (text[n++] == '\0')
+            return 0;
+    return n > 0 && strncmp(text + n, "://", 3) == 0 ? n + 3 : 0;
+}
+
+static int check_text(const char *text, struct vitrine_error *err)
+{
+    size_t len = strnlen(text, LIMIT_IMAGE_REF + 1);
+
+    if (len > LIMIT_IMAGE_REF)
+        return vitrine_fail(err, VITRINE_EUSAGE, "the value is longer than %d bytes",
+                            LIMIT_IMAGE_REF);
+    if (len == 0)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "the value is empty; give an image, or none");
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return vitrine_fail(err, VITRINE_EUSAGE,
+                                "the value has a control character in it: %s", text);
+    return 0;
+}
+
+static int fail_scheme(const char *text, size_t scheme, struct vitrine_error *err)
+{
+    if (strncasecmp(text, "file://", scheme) == 0)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "write the path of the image without file://, not %s", text);
+    return vitrine_fail(err, VITRINE_EUSAGE,
+                        "images cannot be taken from %.*s; give a file or a directory, "
+                        "not %s",
+                        (int)scheme, text, text);
+}
+
+static enum imageref_kind kind_of(const char *text)
+{
+    size_t dots = strspn(text, ".");
+
+    if (strcmp(text, "none") == 0)
+        return IMAGEREF_NONE;
+    if (text[0] == '/')
+        return IMAGEREF_ABSOLUTE;
+    if ((dots == 1 || dots == 2) && (text[dots] == '/' || text[dots] == '\0'))
+        return IMAGEREF_RELATIVE;
+    if (text[0] == '~' && (text[1] == '/' || text[1] == '\0'))
+        return IMAGEREF_HOME;
+    if (source_of(text) || has_enroot_registry(text))
+        return IMAGEREF_REGISTRY;
+    return IMAGEREF_NAME;
+}
+
+int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error *err)
+{
+    if (check_text(text, err) < 0)
+        return -1;
+    enum imageref_kind kind = kind_of(text);
+    size_t scheme = scheme_length(text);
+
+    if (kind == IMAGEREF_NAME && scheme > 0)
+        return fail_scheme(text, scheme, err);
+    *ret = (struct imageref){
+        .kind = kind,
+        .maybe_registry = kind == IMAGEREF_NAME && looks_like_registry(text),
+        .text = text,
+    };
+    return 0;
+}
+
+int imageref_fail_registry(const struct imageref *ref, struct vitrine_error *err)
+{
+    const char *what = source_of(ref->text);
+
+    return vitrine_fail(err, VITRINE_EUNSUPPORTED,
+                        "image %s %s: this version runs files and directories only; "
+                        "convert it first, for example with apptainer pull or enroot "
+                        "import",
+                        ref->text, what ? what : "is in a registry");
+}

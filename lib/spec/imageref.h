@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_SPEC_IMAGEREF_H
+#define VITRINE_SPEC_IMAGEREF_H
+
+/* What the text of --container-image means, before anybody looks for the image. */
+#include "base/error.h"
+
+enum imageref_kind {
+    IMAGEREF_NONE,     /* "none": no container */
+    IMAGEREF_ABSOLUTE, /* "/x/y.sqfs" */
+    IMAGEREF_RELATIVE, /* "./x", "../x", ".", "..": from the submit directory alone */
+    IMAGEREF_HOME, /* "~", "~/x": no shell expands it in #SBATCH lines and after '=' */
+    IMAGEREF_NAME, /* "x", "x/y": submit directory first, then the ImageDir list */
+    IMAGEREF_REGISTRY, /* docker://x, REGISTRY#x and others that no file can be */
+};
+
+struct imageref {
+    enum imageref_kind kind;
+    bool maybe_registry; /* an IMAGEREF_NAME that reads like docker://NAME: a file of that
+                            name wins, so it matters only when there is none */
+    const char *text;    /* the whole text, borrowed */
+};
+
+/*
+ * Reads a text of at most LIMIT_IMAGE_REF bytes without control characters; the length is
+ * checked first, so `text` may be of any size. Messages do not say where it comes from.
+ */
+int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error *err);
+
+/* Fails for an IMAGEREF_REGISTRY where only files and directories can be used. */
+int imageref_fail_registry(const struct imageref *ref, struct vitrine_error *err);
+
+#endif
