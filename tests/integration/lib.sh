@@ -241,14 +241,17 @@ nodes_in_trouble() {
 # Trees, made once and cached:
 #   base   a minimal system of the host's own distribution, with Python and Perl
 #   tiny   busybox and next to nothing else: no home, no /dev/shm, no user names
+#   mpi    base with the distribution's Open MPI and MPICH, and their clients of Slurm's PMI
 tree_base() {
-    local mirror suite
+    local mirror suite components=main
+    # shellcheck source=/dev/null
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    ! grep -q '^ID=ubuntu' /etc/os-release || components=main,universe
     # shellcheck disable=SC2016 # apt's own variables
     mirror=$(apt-get indextargets --format '$(CODENAME) $(SITE)' |
         awk -v suite="$suite" '$1 == suite { print $2; exit }')
-    debootstrap --variant=minbase --include=python3-minimal "$suite" "$1" "$mirror" &&
-        rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*
+    debootstrap --variant=minbase --include=python3-minimal --components="$components" \
+        "$suite" "$1" "$mirror" && rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*
 }
 
 tree_tiny() {
@@ -265,6 +268,16 @@ tree_tiny() {
     echo 'root:x:0:' >"$1/etc/group"
 }
 
+tree_mpi() {
+    local base
+    base=$(make_tree base) && cp -a "$base" "$1" || return
+    cp /etc/resolv.conf "$1/etc/resolv.conf"
+    chroot "$1" env DEBIAN_FRONTEND=noninteractive sh -ec '
+        apt-get -q update
+        apt-get -q -y install --no-install-recommends openmpi-bin mpich libpmi2-0
+        rm -rf /var/cache/apt/* /var/lib/apt/lists/*'
+}
+
 # pack TREE FILE [MKSQUASHFS-OPTION]...: as root's, so that the image is a trusted one when it
 # lies in a directory of root's below other such.
 pack() {
@@ -277,9 +290,9 @@ pack() {
     mksquashfs "$1" "$2" -noappend -no-progress -quiet "${level[@]}" "${@:3}"
 }
 
-# make_image NAME [MKSQUASHFS-OPTION]...: prints the path of a trusted image: NAME is base or
-# tiny, then a SquashFS file; base.dir or tiny.dir, then a directory; base.sif or tiny.sif.
-# Other options give another file, so "make_image tiny -comp lz4" is cached, too.
+# make_image NAME [MKSQUASHFS-OPTION]...: prints the path of a trusted image: of tree base, a
+# SquashFS file for NAME base, a directory for base.dir, a SIF file for base.sif. Other options
+# give another file, so "make_image tiny -comp lz4" is cached, too.
 make_image() {
     local name=${1%.*} kind=sqfs target
     [ "$name" = "$1" ] || kind=${1##*.}
@@ -301,20 +314,24 @@ make_image() {
 
 # Under the lock; renamed when complete, so that an interrupted run leaves nothing half-made.
 build_image() {
-    local tree=$IMAGES/$1.dir temporary=$IMAGES/.new.$1.$2
-    if [ ! -e "$tree" ]; then
-        rm -rf --one-file-system "$IMAGES/.new.$1.dir"
-        (umask 022 && "tree_$1" "$IMAGES/.new.$1.dir") || return
-        chmod 755 "$IMAGES/.new.$1.dir"
-        mv "$IMAGES/.new.$1.dir" "$tree"
-    fi
+    local temporary=$IMAGES/.new.$1.$2
+    make_tree "$1" >/dev/null || return
     case $2 in
     dir) return ;;
-    sqfs) pack "$tree" "$temporary" "${@:4}" ;;
-    sif) pack "$tree" "$temporary.sqfs" "${@:4}" &&
+    sqfs) pack "$IMAGES/$1.dir" "$temporary" "${@:4}" ;;
+    sif) pack "$IMAGES/$1.dir" "$temporary.sqfs" "${@:4}" &&
         "$integration/mksif" "$temporary.sqfs" "$temporary" && rm "$temporary.sqfs" ;;
     *) echo "no images of kind $2" && return 1 ;;
     esac && chmod 644 "$temporary" && mv "$temporary" "$3"
+}
+
+make_tree() {
+    local tree=$IMAGES/$1.dir new=$IMAGES/.new.$1.dir
+    if [ ! -e "$tree" ]; then
+        rm -rf --one-file-system "$new"
+        (umask 022 && "tree_$1" "$new") >&2 && chmod 755 "$new" && mv "$new" "$tree" || return
+    fi
+    echo "$tree"
 }
 
 # untrusted IMAGE: prints the path of a copy that belongs to USER1.
