@@ -6,7 +6,6 @@
 #include "base/error.h"
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 /*
  * True if `path` is `dir` or lies below it, component by component: "/scratch2" is not
@@ -26,13 +25,5 @@ char *path_join(const char *dir, const char *name);
  * stay inside, magic links of /proc are refused. Returns the descriptor, or -errno.
  */
 neg_errno path_open_in_root(int root, const char *path, int flags);
-
-/*
- * Opens the directory (or, with S_IFREG as type, the file) at `path` inside `root` with
- * O_PATH, making what is missing: directories 0755, an empty file 0644, owned by `owner`
- * in user and group. -ENOTDIR or -EISDIR if something else is there already.
- * A symbolic link on the way that leads to nothing is replaced.
- */
-neg_errno path_make_in_root(int root, const char *path, mode_t type, uid_t owner);
 
 #endif

@@ -20,6 +20,7 @@
 #include "vitrine.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 struct job {

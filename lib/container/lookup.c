@@ -13,6 +13,9 @@
  */
 static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_name)
 {
+    /* "~/x" arrives here as "/x", to be looked up in the home directory. */
+    if (dir[1] != '\0')
+        name += strspn(name, "/");
     while (name[0] == '.' && name[1] == '/')
         name += 2 + strspn(name + 2, "/");
     cleanup_free char *path = path_join(dir, name[0] ? name : ".");
@@ -114,8 +117,11 @@ int lookup_image(const struct config *config, const struct vitrine_spec *spec,
         return vitrine_fail(err, VITRINE_EUSAGE, "there is no image called none");
     if (ref.kind == IMAGEREF_REGISTRY)
         return imageref_fail_registry(&ref, err);
-    if (ref.kind == IMAGEREF_ABSOLUTE) {
-        rc = open_at("/", ref.text, ret_fd, &name);
+    if (ref.kind == IMAGEREF_ABSOLUTE || ref.kind == IMAGEREF_HOME) {
+        rc = ref.kind == IMAGEREF_ABSOLUTE
+                 ? open_at("/", ref.text, ret_fd, &name)
+                 : open_at(spec->identity.home ? spec->identity.home : "/", ref.text + 1,
+                           ret_fd, &name);
         if (is_absent(rc))
             return vitrine_fail(
                 err, VITRINE_ENOIMAGE,

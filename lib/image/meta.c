@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A file of environment variables is small; a longer one is not read. */
 #define META_FILE_MAX 65536

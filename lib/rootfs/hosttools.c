@@ -170,9 +170,10 @@ neg_errno hosttools_plan(struct hosttools *tools, const char *const *commands,
     return scan.rc;
 }
 
-static neg_errno write_settings(const struct hosttools *tools, int root)
+static neg_errno write_settings(const struct hosttools *tools,
+                                const struct skeleton *skeleton)
 {
-    cleanup_fd int dir = path_make_in_root(root, HOSTTOOLS_DIR, S_IFDIR, 0);
+    cleanup_fd int dir = skeleton_dir(skeleton, HOSTTOOLS_DIR);
     cleanup_free char *text = NULL;
 
     if (dir < 0)
@@ -180,14 +181,11 @@ static neg_errno write_settings(const struct hosttools *tools, int root)
     if (asprintf(&text, HOSTTOOLS_HOST "%s\n%s\n", tools->loader, tools->library_path) <
         0)
         return -ENOMEM;
-    cleanup_fd int fd =
-        openat(dir, "host-command.conf",
-               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
+    return skeleton_file(dir, HOSTTOOLS_SETTINGS_NAME, text, strlen(text));
 }
 
-/* Slurm's commands must be the cluster's: one that the image brings gives way. */
-static neg_errno link_command(int root, const char *command)
+/* Slurm's commands must be the cluster's: one that the image brings is hidden. */
+static neg_errno link_command(const struct skeleton *skeleton, const char *command)
 {
     char dir[PATH_MAX];
     const char *base = strrchr(command, '/');
@@ -197,25 +195,22 @@ static neg_errno link_command(int root, const char *command)
         return 0;
     memcpy(dir, command, (size_t)(base - command));
     dir[base - command] = '\0';
-    cleanup_fd int where = path_make_in_root(root, dir[0] ? dir : "/", S_IFDIR, 0);
+    cleanup_fd int where = skeleton_dir(skeleton, dir[0] ? dir : "/");
     if (where < 0)
         return where;
-    if (symlinkat(HOSTTOOLS_LAUNCHER, where, base + 1) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return -errno;
-    if (unlinkat(where, base + 1, 0) < 0 ||
-        symlinkat(HOSTTOOLS_LAUNCHER, where, base + 1) < 0)
+    if (symlinkat(HOSTTOOLS_LAUNCHER, where, base + 1) < 0 ||
+        fchownat(where, base + 1, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return 0;
 }
 
-int hosttools_write(const struct hosttools *tools, int root, struct vitrine_error *err)
+int hosttools_write(const struct hosttools *tools, const struct skeleton *skeleton,
+                    struct vitrine_error *err)
 {
-    int rc = tools->loader ? write_settings(tools, root) : 0;
+    int rc = tools->loader ? write_settings(tools, skeleton) : 0;
 
     for (size_t i = 0; tools->loader && tools->commands[i] && rc == 0; i++)
-        rc = link_command(root, tools->commands[i]);
+        rc = link_command(skeleton, tools->commands[i]);
     return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc,
                                "cannot make the host's commands available in the image")
                   : 0;

@@ -11,12 +11,14 @@
  * (host-command.c) that starts it that way.
  */
 #include "rootfs/plan.h"
+#include "rootfs/skeleton.h"
 #include "vitrine.h"
 
-#define HOSTTOOLS_DIR      "/run/vitrine"
-#define HOSTTOOLS_HOST     HOSTTOOLS_DIR "/host" /* the host's directories */
-#define HOSTTOOLS_LAUNCHER HOSTTOOLS_DIR "/host-command"
-#define HOSTTOOLS_SETTINGS HOSTTOOLS_DIR "/host-command.conf"
+#define HOSTTOOLS_DIR           "/run/vitrine"
+#define HOSTTOOLS_HOST          HOSTTOOLS_DIR "/host" /* the host's directories */
+#define HOSTTOOLS_LAUNCHER      HOSTTOOLS_DIR "/host-command"
+#define HOSTTOOLS_SETTINGS_NAME "host-command.conf"
+#define HOSTTOOLS_SETTINGS      HOSTTOOLS_DIR "/" HOSTTOOLS_SETTINGS_NAME
 
 struct hosttools {
     char *loader;       /* the host's ld.so, canonical; NULL: no tools */
@@ -32,8 +34,9 @@ struct hosttools {
 neg_errno hosttools_plan(struct hosttools *tools, const char *const *commands,
                          struct plan *plan);
 
-/* Writes the links and the launcher's settings into `root`, a writable overlay. */
-int hosttools_write(const struct hosttools *tools, int root, struct vitrine_error *err);
+/* Makes the links and the launcher's settings. */
+int hosttools_write(const struct hosttools *tools, const struct skeleton *skeleton,
+                    struct vitrine_error *err);
 
 void hosttools_free(struct hosttools *tools);
 

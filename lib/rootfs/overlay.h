@@ -2,17 +2,23 @@
 #ifndef VITRINE_ROOTFS_OVERLAY_H
 #define VITRINE_ROOTFS_OVERLAY_H
 
-#include "base/error.h"
+#include "rootfs/skeleton.h"
+#include "vitrine.h"
 
 /* Where the builder puts its scratch tmpfs: a directory that every host has. What the
- * host keeps there must be cloned before overlay_mount() and is out of sight after it. */
+ * host keeps there must be cloned before overlay_open() and is out of sight after it. */
 #define OVERLAY_BASE "/tmp"
 
 /*
- * Mounts an overlay over the image (a detached mount, consumed) with an upper layer in
- * memory, nosuid and nodev, and returns a descriptor of its root. It is attached at
- * OVERLAY_BASE "/root" in the process's own mount namespace. -1 with *err set.
+ * Attaches the image (a detached mount, consumed) below OVERLAY_BASE and makes an empty
+ * layer beside it. The caller closes both descriptors of *ret. -1 with *err set.
  */
-int overlay_mount(int image, struct vitrine_error *err);
+int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err);
+
+/*
+ * Mounts the layer over the image, read-only, nosuid and nodev, below OVERLAY_BASE in the
+ * process's own mount namespace, and returns a descriptor of its root.
+ */
+int overlay_mount(struct vitrine_error *err);
 
 #endif

@@ -25,13 +25,14 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/mount.h>
 
 struct builder {
     const struct rootfs_spec *spec;
     struct plan plan;
     struct hosttools tools;
-    int root; /* the overlay */
+    struct skeleton skeleton;
 };
 
 /* What a process expects of any host. Each row with who misses it. */
@@ -74,7 +75,7 @@ static bool hides_image(const struct builder *b, const char *path)
 {
     if (!plan_os_owned(path))
         return false;
-    cleanup_fd int fd = path_open_in_root(b->root, path, O_PATH);
+    cleanup_fd int fd = path_open_in_root(b->skeleton.image, path, O_PATH);
     return fd >= 0 && !is_empty(fd);
 }
 
@@ -160,6 +161,23 @@ static neg_errno type_of(int tree, mode_t *ret)
     return 0;
 }
 
+static int make_points(const struct builder *b, struct vitrine_error *err)
+{
+    for (size_t i = 0; i < b->plan.count; i++) {
+        const struct plan_entry *entry = &b->plan.entries[i];
+        mode_t type = S_IFDIR;
+        int rc = type_of(entry->tree, &type);
+
+        if (rc == 0)
+            rc = skeleton_point(&b->skeleton, entry->path, type);
+        if (rc < 0)
+            return error_from(err, VITRINE_EMOUNT, rc,
+                              "cannot make a mount point for the host's %s in image %s",
+                              entry->source, b->spec->image_name);
+    }
+    return 0;
+}
+
 /* Two paths of the host may be one directory in the image (/var/tmp linked to /tmp). */
 static bool is_taken(const struct plan *plan, size_t count, int point)
 {
@@ -174,24 +192,18 @@ static bool is_taken(const struct plan *plan, size_t count, int point)
     return false;
 }
 
-static int make_points(struct builder *b, struct vitrine_error *err)
+/* Before the first of them is covered by a mount. */
+static int open_points(struct plan *plan, int root, struct vitrine_error *err)
 {
-    for (size_t i = 0; i < b->plan.count; i++) {
-        struct plan_entry *entry = &b->plan.entries[i];
-        mode_t type = S_IFDIR;
-        int rc = type_of(entry->tree, &type);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct plan_entry *entry = &plan->entries[i];
+        cleanup_fd int point = path_open_in_root(root, entry->path, O_PATH);
 
-        if (rc == 0)
-            rc = path_make_in_root(b->root, entry->path, type, 0);
-        if (rc < 0)
-            return error_from(err, VITRINE_EMOUNT, rc,
-                              "cannot make a mount point for the host's %s in image %s",
-                              entry->source, b->spec->image_name);
-        entry->point = rc;
-        if (is_taken(&b->plan, i, entry->point)) {
-            (void)close(entry->point);
-            entry->point = -1;
-        }
+        if (point < 0)
+            return error_from(err, VITRINE_EMOUNT, point, "cannot open mount point %s",
+                              entry->path);
+        if (!is_taken(plan, i, point))
+            entry->point = steal_fd(&point);
     }
     return 0;
 }
@@ -236,28 +248,42 @@ static int only_mount(neg_errno (*change)(void), struct vitrine_error *err)
                   : 0;
 }
 
-/* The overlay, with the host's mounts opened and their mount points made. */
-static int assemble(struct builder *b, struct vitrine_error *err)
+/* What belongs under OVERLAY_BASE, which is out of sight afterwards, and the layers. */
+static int open_layers(struct builder *b, struct vitrine_error *err)
 {
-    /* Under OVERLAY_BASE, which is out of sight as soon as the overlay is there. */
     int rc = plan_add(&b->plan, OVERLAY_BASE, PLAN_REQUIRED | PLAN_COVERS);
+
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot plan the root");
-    if (open_trees(&b->plan, err) < 0 || own_root(err) < 0)
+    if (open_trees(&b->plan, err) < 0 || own_root(err) < 0 ||
+        overlay_open(b->spec->image, &b->skeleton, err) < 0)
         return -1;
-    b->root = overlay_mount(b->spec->image, err);
-    if (b->root < 0 || only_mount(caps_builder_settle, err) < 0)
+    return only_mount(caps_builder_settle, err);
+}
+
+/* Everything that is written; from here on the builder can only mount. */
+static int fill_layer(struct builder *b, struct vitrine_error *err)
+{
+    if (own_root(err) < 0 ||
+        etcfiles_write(&b->skeleton, &b->spec->wish->identity, err) < 0 ||
+        hosttools_write(&b->tools, &b->skeleton, err) < 0 || make_points(b, err) < 0)
         return -1;
-    if (image_check_arch(b->root, b->spec->image_name, err) < 0 ||
-        make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || own_root(err) < 0)
+    return 0;
+}
+
+static int assemble(struct builder *b, int *ret_root, struct vitrine_error *err)
+{
+    if (open_layers(b, err) < 0 ||
+        image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
+        make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || fill_layer(b, err) < 0)
         return -1;
-    if (etcfiles_write(b->root, &b->spec->wish->identity, err) < 0 ||
-        hosttools_write(&b->tools, b->root, err) < 0 || make_points(b, err) < 0)
+    /* With all capabilities still: the overlay acts with those of its mounter. */
+    cleanup_fd int root = overlay_mount(err);
+    if (root < 0 || only_mount(caps_builder_only_mount, err) < 0 ||
+        open_points(&b->plan, root, err) < 0)
         return -1;
-    rc = sys_mount_setattr(b->root, 0, MOUNT_ATTR_RDONLY);
-    if (rc < 0)
-        return error_from(err, VITRINE_EMOUNT, rc, "cannot make the root read-only");
-    return only_mount(caps_builder_only_mount, err);
+    *ret_root = steal_fd(&root);
+    return 0;
 }
 
 static bool is_visible(void *arg, const char *dir)
@@ -267,7 +293,7 @@ static bool is_visible(void *arg, const char *dir)
 
 static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_error *err)
 {
-    cleanup_free char *image = meta_search_path(b->root);
+    cleanup_free char *image = meta_search_path(b->skeleton.image);
     cleanup_free char *path = searchpath_merge(b->spec->wish->path, b->spec->wish->venv,
                                                image, is_visible, &b->plan);
 
@@ -283,19 +309,22 @@ static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_e
 int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_size,
                  struct vitrine_error *err)
 {
-    struct builder b = {.spec = spec, .root = -1};
+    struct builder b = {.spec = spec, .skeleton = {.image = -1, .layer = -1}};
+    cleanup_fd int root = -1;
 
     plan_init(&b.plan);
-    int rc = assemble(&b, err);
+    int rc = assemble(&b, &root, err);
     if (rc == 0)
         rc = tell_path(&b, ret_path, path_size, err);
     if (rc == 0)
         rc = attach_trees(&b.plan, err);
     if (rc == 0)
-        rc = pivot(b.root, err);
+        rc = pivot(root, err);
     plan_free(&b.plan);
     hosttools_free(&b.tools);
-    if (b.root >= 0)
-        (void)close(b.root);
+    if (b.skeleton.image >= 0)
+        (void)close(b.skeleton.image);
+    if (b.skeleton.layer >= 0)
+        (void)close(b.skeleton.layer);
     return rc;
 }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_ROOTFS_SKELETON_H
+#define VITRINE_ROOTFS_SKELETON_H
+
+/*
+ * What the container has and the image lacks: mount points, files of /etc, links. They
+ * are made in a layer that lies over the image, before the two become one overlay: no
+ * copying up, no whiteouts, and the overlay can be read-only from the start.
+ */
+#include "base/error.h"
+
+#include <sys/stat.h>
+
+struct skeleton {
+    int image; /* root directory of the image, attached at `image_path` */
+    const char *image_path;
+    int layer; /* root directory of the layer, which nobody else writes */
+};
+
+/*
+ * The directory that `path` will be in the container, symbolic links of the image
+ * followed inside of it: made in the layer as far as missing, with the owner, mode and
+ * time of the image's directories, or root's and 0755 where the image has none. Returns a
+ * descriptor to create entries in; -ENOTDIR if the image has something else there.
+ */
+neg_errno skeleton_dir(const struct skeleton *skeleton, const char *path);
+
+/*
+ * Makes sure that a directory (S_IFDIR) or anything but one (S_IFREG) will be at `path`,
+ * so that something can be mounted there. -ENOTDIR or -EISDIR if the image has the other.
+ */
+neg_errno skeleton_point(const struct skeleton *skeleton, const char *path, mode_t type);
+
+/* Writes a file of root's, mode 0644, into a directory of the layer. */
+neg_errno skeleton_file(int dir, const char *name, const char *text, size_t size);
+
+#endif
