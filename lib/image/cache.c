@@ -19,10 +19,11 @@ struct cache {
     size_t sets;
     size_t block_size;
     uint64_t clock;
+    cache_slow_f slow;
     struct cache_block *blocks;
 };
 
-struct cache *cache_new(size_t blocks, size_t block_size)
+struct cache *cache_new(size_t blocks, size_t block_size, cache_slow_f slow)
 {
     struct cache *cache = calloc(1, sizeof(*cache));
 
@@ -30,6 +31,7 @@ struct cache *cache_new(size_t blocks, size_t block_size)
         return NULL;
     cache->sets = (blocks + WAYS - 1) / WAYS;
     cache->block_size = block_size;
+    cache->slow = slow;
     cache->blocks = calloc(cache->sets * WAYS, sizeof(*cache->blocks));
     if (!cache->blocks || pthread_mutex_init(&cache->lock, NULL) != 0 ||
         pthread_cond_init(&cache->loaded, NULL) != 0) {
@@ -118,6 +120,12 @@ neg_errno cache_get(struct cache *cache, uint64_t key, cache_load_f load, void *
     int rc = 0;
 
     (void)pthread_mutex_lock(&cache->lock);
+    block = find_block(set, key);
+    if (cache->slow && (!block || block->state == BLOCK_LOADING)) {
+        (void)pthread_mutex_unlock(&cache->lock);
+        cache->slow();
+        (void)pthread_mutex_lock(&cache->lock);
+    }
     while ((block = find_block(set, key)) && block->state == BLOCK_LOADING)
         (void)pthread_cond_wait(&cache->loaded, &cache->lock);
     if (!block) {

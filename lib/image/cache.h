@@ -22,9 +22,13 @@ struct cache_block {
 /* Fills data and size of the block with that key; called without any lock. */
 typedef neg_errno (*cache_load_f)(void *arg, struct cache_block *block);
 
+/* Called without any lock when cache_get() will take its time: to load, or to wait for
+ * somebody else who does. */
+typedef void (*cache_slow_f)(void);
+
 /* At least `blocks` blocks of block_size bytes, whose memory is taken when they are
- * first needed. NULL: no memory. */
-struct cache *cache_new(size_t blocks, size_t block_size);
+ * first needed. `slow` may be NULL. NULL: no memory. */
+struct cache *cache_new(size_t blocks, size_t block_size, cache_slow_f slow);
 void cache_free(struct cache *cache);
 
 /*

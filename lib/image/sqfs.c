@@ -172,13 +172,13 @@ static neg_errno read_xattr_header(struct sqfs *fs)
     return 0;
 }
 
-static neg_errno load_tables(struct sqfs *fs)
+static neg_errno load_tables(struct sqfs *fs, sqfs_slow_f slow)
 {
     size_t data_blocks = DATA_MEMORY / fs->super.block_size;
     int rc;
 
-    fs->metadata = cache_new(METADATA_BLOCKS, SQUASHFS_METADATA);
-    fs->data = cache_new(data_blocks, fs->super.block_size);
+    fs->metadata = cache_new(METADATA_BLOCKS, SQUASHFS_METADATA, slow);
+    fs->data = cache_new(data_blocks, fs->super.block_size, slow);
     if (!fs->metadata || !fs->data)
         return -ENOMEM;
     rc = read_ids(fs);
@@ -190,7 +190,8 @@ static neg_errno load_tables(struct sqfs *fs)
     return rc;
 }
 
-int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, struct vitrine_error *err)
+int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, sqfs_slow_f slow,
+              struct vitrine_error *err)
 {
     uint8_t data[SQUASHFS_SUPER_SIZE];
     struct stat st;
@@ -212,7 +213,7 @@ int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, struct vitrine_error *er
     rc = pthread_mutex_init(&fs->hints_lock, NULL);
     if (rc != 0)
         return error_from(err, VITRINE_EINTERNAL, -rc, "cannot make a lock");
-    rc = load_tables(fs);
+    rc = load_tables(fs, slow);
     if (rc < 0) {
         sqfs_close(fs);
         return error_from(err, VITRINE_EFORMAT, rc, "cannot read its tables");

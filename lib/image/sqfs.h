@@ -94,8 +94,15 @@ struct sqfs_entry {
 /* Returns false to stop. */
 typedef bool (*sqfs_entry_f)(void *arg, const struct sqfs_entry *entry);
 
-/* sqfs.c. *fs need not be zeroed; after a failure there is nothing to close. */
-int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, struct vitrine_error *err);
+/* Called before something that takes its time, reading or unpacking a block. */
+typedef void (*sqfs_slow_f)(void);
+
+/*
+ * sqfs.c. Opens the file system at `offset` of fd, which stays the caller's; `slow` may
+ * be NULL. *fs need not be zeroed; after a failure there is nothing to close.
+ */
+int sqfs_open(struct sqfs *fs, int fd, uint64_t offset, sqfs_slow_f slow,
+              struct vitrine_error *err);
 void sqfs_close(struct sqfs *fs);
 /* size bytes at position, counted from the file system's start and all inside of it. */
 neg_errno sqfs_pread(const struct sqfs *fs, void *buf, size_t size, uint64_t position);

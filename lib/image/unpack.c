@@ -54,11 +54,6 @@ static neg_errno unpack_zstd(const uint8_t *data, size_t size, uint8_t *ret, siz
     return ZSTD_isError(n) ? -EIO : (neg_errno)n;
 }
 
-bool unpack_knows(unsigned compressor)
-{
-    return compressor != SQUASHFS_LZMA && squashfs_compressor_name(compressor);
-}
-
 neg_errno unpack_block(unsigned compressor, const uint8_t *data, size_t size,
                        uint8_t *ret, size_t space)
 {

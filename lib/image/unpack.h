@@ -14,7 +14,4 @@
 neg_errno unpack_block(unsigned compressor, const uint8_t *data, size_t size,
                        uint8_t *ret, size_t space);
 
-/* Whether unpack_block() knows the compressor. */
-bool unpack_knows(unsigned compressor);
-
 #endif
