@@ -24,7 +24,7 @@
 
 /* What programs take as a good size for their buffers. Blocks of the image may be larger,
  * but a buffer of 1 MiB for each open file would be felt. */
-#define BUFFER_SIZE (128 * 1024)
+#define BUFFER_SIZE 131072
 
 #define NODE_OFFSET 2 /* node = inode reference + 2 */
 

@@ -20,7 +20,7 @@
 /* A few even on one processor, because reading the image may take its time. */
 #define THREADS_MIN 4
 #define THREADS_MAX 32
-#define STACK_SIZE  (256U * 1024)
+#define STACK_SIZE  262144
 
 /* Blocks and replies are up to 1 MiB: keep their memory instead of giving it back to the
  * kernel and clearing it again with each request. */

@@ -118,17 +118,19 @@ static neg_errno read_index(const struct sqfs *fs, uint64_t position, uint64_t e
 {
     size_t blocks =
         (size_t)((entries * entry_size + SQUASHFS_METADATA - 1) / SQUASHFS_METADATA);
-    cleanup_free uint64_t *index = calloc(blocks, sizeof(*index));
+    uint64_t *index = calloc(blocks, sizeof(*index));
     int rc;
 
     if (!index)
         return -ENOMEM;
     rc = sqfs_pread(fs, index, blocks * sizeof(*index), position);
-    if (rc < 0)
+    if (rc < 0) {
+        free(index);
         return rc;
+    }
     for (size_t i = 0; i < blocks; i++)
         index[i] = le64((const uint8_t *)&index[i]);
-    *ret = steal_ptr(&index);
+    *ret = index;
     return 0;
 }
 

@@ -11,7 +11,7 @@
 #include <zstd.h>
 
 /* The dictionary is at most as large as a block, 1 MiB; a header may say anything. */
-#define XZ_MEMORY (32U * 1024 * 1024)
+#define XZ_MEMORY UINT64_C(0x2000000)
 
 static neg_errno unpack_gzip(const uint8_t *data, size_t size, uint8_t *ret, size_t space)
 {
