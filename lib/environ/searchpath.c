@@ -41,8 +41,8 @@ static void append_host(struct writer *w, const char *host, const char *skip,
     }
 }
 
-char *searchpath_merge(const char *host, const char *venv, const char *image,
-                       searchpath_visible_f visible, void *arg)
+char *searchpath_merge(const char *image, const char *host, const char *venv,
+                       const char *last, searchpath_visible_f visible, void *arg)
 {
     cleanup_free char *text = NULL, *venv_bin = NULL;
     size_t size;
@@ -60,6 +60,9 @@ char *searchpath_merge(const char *host, const char *venv, const char *image,
     append(&w, image, strlen(image));
     if (host)
         append_host(&w, host, venv_bin, image, visible, arg);
+    if (last && !list_has(image, last, strlen(last)) &&
+        !list_has(host, last, strlen(last)))
+        append(&w, last, strlen(last));
     if (fclose(w.out) != 0)
         return NULL;
     return steal_ptr(&text);

@@ -14,11 +14,12 @@ typedef bool (*searchpath_visible_f)(void *arg, const char *dir);
  * system is dropped. A Python virtual environment (`venv`, the value of VIRTUAL_ENV, or
  * NULL) is a choice the user has just made: its bin stays in front if it is in his PATH.
  *
- * `host` may be NULL; `image` NULL stands for SEARCHPATH_DEFAULT. Returns fresh text that
- * the caller frees; NULL without memory.
+ * `host` may be NULL; `image` NULL stands for SEARCHPATH_DEFAULT; `last`, a directory
+ * that must be found in any case, may be NULL. Returns fresh text that the caller frees;
+ * NULL without memory.
  */
-char *searchpath_merge(const char *host, const char *venv, const char *image,
-                       searchpath_visible_f visible, void *arg);
+char *searchpath_merge(const char *image, const char *host, const char *venv,
+                       const char *last, searchpath_visible_f visible, void *arg);
 
 /* What an image has that says nothing: the directories of the FHS. */
 #define SEARCHPATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

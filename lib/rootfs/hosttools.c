@@ -129,7 +129,7 @@ static neg_errno make_library_path(struct scan *scan)
     return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
-static neg_errno plan_commands(const struct hosttools *tools, struct plan *plan)
+static neg_errno plan_commands(struct hosttools *tools, struct plan *plan)
 {
     char dir[PATH_MAX];
     int rc = 0;
@@ -140,6 +140,8 @@ static neg_errno plan_commands(const struct hosttools *tools, struct plan *plan)
             continue;
         memcpy(dir, tools->commands[i], strlen(tools->commands[i]) + 1);
         *strrchr(dir, '/') = '\0';
+        if (!tools->bin && !(tools->bin = strdup(dir)))
+            return -ENOMEM;
         rc = show_below_host(plan, dir);
     }
     return rc;
@@ -220,5 +222,6 @@ void hosttools_free(struct hosttools *tools)
 {
     free(tools->loader);
     free(tools->library_path);
+    free(tools->bin);
     *tools = (struct hosttools){0};
 }

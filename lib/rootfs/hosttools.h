@@ -23,6 +23,7 @@
 struct hosttools {
     char *loader;       /* the host's ld.so, canonical; NULL: no tools */
     char *library_path; /* of directories below HOSTTOOLS_HOST, with colons */
+    char *bin;          /* directory of the first command; NULL: no tools */
     const char *const *commands;
 };
 

@@ -288,14 +288,17 @@ static int assemble(struct builder *b, int *ret_root, struct vitrine_error *err)
 
 static bool is_visible(void *arg, const char *dir)
 {
-    return plan_shows(arg, dir);
+    const struct builder *b = arg;
+
+    return plan_shows(&b->plan, dir) || (b->tools.bin && strcmp(dir, b->tools.bin) == 0);
 }
 
 static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_error *err)
 {
+    const struct vitrine_spec *wish = b->spec->wish;
     cleanup_free char *image = meta_search_path(b->skeleton.image);
-    cleanup_free char *path = searchpath_merge(b->spec->wish->path, b->spec->wish->venv,
-                                               image, is_visible, &b->plan);
+    cleanup_free char *path =
+        searchpath_merge(image, wish->path, wish->venv, b->tools.bin, is_visible, b);
 
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
