@@ -38,6 +38,8 @@ static const char *source_of(const char *text)
 /* Does the name of a host, as in nvcr.io or localhost:5000, stand at `text`? */
 static bool is_host(const char *text, size_t n)
 {
+    if (!isalnum((unsigned char)text[0]))
+        return false;
     return memchr(text, '.', n) || memchr(text, ':', n) ||
            (n == 9 && strncasecmp(text, "localhost", n) == 0);
 }
