@@ -17,25 +17,25 @@
 
 /* What holds in the container too. localtime often is a symbolic link, whose target the
  * image may lack: the container gets the zone itself, and its name in timezone. */
-static const char *const copied[] = {"hosts", "resolv.conf", "hostname", "localtime",
-                                     "timezone"};
+static const char *const names[] = {"passwd",   "group",     "hosts",   "resolv.conf",
+                                    "hostname", "localtime", "timezone"};
 
-/* -ENOENT and the like if the host has none, which is not an error for the caller. */
+#define NAMES     (sizeof(names) / sizeof(*names))
+#define GENERATED 2 /* the first ones; the others are copied */
+
+_Static_assert(NAMES == sizeof(((struct etcfiles *)NULL)->files) /
+                            sizeof(((struct etcfiles *)NULL)->files[0]),
+               "struct etcfiles has room for each name");
+
+/* Leaves *ret_text as it is if the host has none, which is no error. */
 static neg_errno read_host(const char *name, char **ret_text, size_t *ret_size)
 {
     char path[NAME_MAX + 8];
 
     (void)snprintf(path, sizeof(path), "/etc/%s", name);
     cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 ? -errno : fd_read_all(fd, LIMIT_ETC_FILE, ret_text, ret_size);
-}
-
-static neg_errno copy_host(int etc, const char *name)
-{
-    cleanup_free char *text = NULL;
-    size_t size;
-
-    return read_host(name, &text, &size) < 0 ? 0 : skeleton_file(etc, name, text, size);
+    int rc = fd < 0 ? 0 : fd_read_all(fd, LIMIT_ETC_FILE, ret_text, ret_size);
+    return rc == -ENOMEM ? rc : 0;
 }
 
 /* The image's own file; "" if it has none or one that is not text to be trusted in size.
@@ -52,30 +52,56 @@ static char *read_image(int root, const char *path)
     return strdup("");
 }
 
-static neg_errno write_names(int root, int etc, const struct vitrine_identity *who)
+static neg_errno read_names(int image, const struct vitrine_identity *who,
+                            struct etcfiles *etc)
 {
-    cleanup_free char *passwd = NULL, *group = NULL;
-    cleanup_free char *image_passwd = read_image(root, "/etc/passwd");
-    cleanup_free char *image_group = read_image(root, "/etc/group");
+    cleanup_free char *passwd = read_image(image, "/etc/passwd");
+    cleanup_free char *group = read_image(image, "/etc/group");
 
-    if (image_passwd && image_group) {
-        passwd = identity_passwd(who, image_passwd);
-        group = identity_group(who, image_group);
+    if (passwd && group) {
+        etc->files[0].text = identity_passwd(who, passwd);
+        etc->files[1].text = identity_group(who, group);
     }
-    if (!passwd || !group)
-        return -ENOMEM;
-    int rc = skeleton_file(etc, "passwd", passwd, strlen(passwd));
-    return rc < 0 ? rc : skeleton_file(etc, "group", group, strlen(group));
+    for (size_t i = 0; i < GENERATED; i++) {
+        if (!etc->files[i].text)
+            return -ENOMEM;
+        etc->files[i].size = strlen(etc->files[i].text);
+    }
+    return 0;
 }
 
-int etcfiles_write(const struct skeleton *skeleton, const struct vitrine_identity *who,
+int etcfiles_read(int image, const struct vitrine_identity *who, struct etcfiles *ret,
+                  struct vitrine_error *err)
+{
+    struct etcfiles etc = {0};
+    int rc = read_names(image, who, &etc);
+
+    for (size_t i = GENERATED; i < NAMES && rc == 0; i++)
+        rc = read_host(names[i], &etc.files[i].text, &etc.files[i].size);
+    if (rc < 0) {
+        etcfiles_free(&etc);
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot read the host's /etc");
+    }
+    *ret = etc;
+    return 0;
+}
+
+void etcfiles_free(struct etcfiles *etc)
+{
+    for (size_t i = 0; i < NAMES; i++)
+        free(etc->files[i].text);
+    *etc = (struct etcfiles){0};
+}
+
+int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
                    struct vitrine_error *err)
 {
-    cleanup_fd int etc = skeleton_dir(skeleton, "/etc");
-    int rc = etc < 0 ? etc : write_names(skeleton->image, etc, who);
+    cleanup_fd int dir = skeleton_dir(skeleton, "/etc");
+    int rc = dir < 0 ? dir : 0;
 
-    for (size_t i = 0; i < sizeof(copied) / sizeof(*copied) && rc == 0; i++)
-        rc = copy_host(etc, copied[i]);
+    for (size_t i = 0; i < NAMES && rc == 0; i++)
+        if (etc->files[i].text)
+            rc = skeleton_file(dir, names[i], etc->files[i].text, etc->files[i].size);
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc,
                           "cannot write the container's /etc (names, hosts, time zone)");

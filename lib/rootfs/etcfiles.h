@@ -5,11 +5,26 @@
 #include "rootfs/skeleton.h"
 #include "vitrine.h"
 
+/* What the container's /etc shall have of the host's. */
+struct etcfiles {
+    struct {
+        char *text; /* NULL: the image keeps its own */
+        size_t size;
+    } files[7];
+};
+
 /*
- * Puts into the container's /etc what must be the host's there: names of the user and his
- * groups, hosts, resolv.conf, hostname, time zone. What the host lacks, the image keeps.
+ * Reads what must be the host's in the container: names of the user and his groups, put
+ * into those of the image, and hosts, resolv.conf, hostname, time zone. Must run without
+ * capabilities over files: a directory may be an image, and its /etc/passwd a link to a
+ * file of another user, who shares that directory.
  */
-int etcfiles_write(const struct skeleton *skeleton, const struct vitrine_identity *who,
+int etcfiles_read(int image, const struct vitrine_identity *who, struct etcfiles *ret,
+                  struct vitrine_error *err);
+void etcfiles_free(struct etcfiles *etc);
+
+/* Writes them. What the host lacks, the image keeps. */
+int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
                    struct vitrine_error *err);
 
 #endif

@@ -4,9 +4,9 @@
  * CAP_SYS_ADMIN in the builder's namespace: what the container shows of the host is
  * opened with the user's own rights, so it shows nothing that the user could not reach.
  *
- * Only between own_root() and the next change of capabilities can the builder write where
- * the user cannot. There it mounts the overlay and works inside of that, through
- * descriptors and RESOLVE_IN_ROOT, so no name in a hostile image leads out of it.
+ * Only between own_root() and the next change of capabilities can the builder read and
+ * write where the user cannot. There it makes the layer and mounts the overlay; it opens
+ * no file of the image, so nothing is shown that the user could not read anyway.
  */
 #include "rootfs/rootfs.h"
 #include "base/cleanup.h"
@@ -32,6 +32,7 @@ struct builder {
     const struct rootfs_spec *spec;
     struct plan plan;
     struct hosttools tools;
+    struct etcfiles etc;
     struct skeleton skeleton;
 };
 
@@ -264,8 +265,7 @@ static int open_layers(struct builder *b, struct vitrine_error *err)
 /* Everything that is written; from here on the builder can only mount. */
 static int fill_layer(struct builder *b, struct vitrine_error *err)
 {
-    if (own_root(err) < 0 ||
-        etcfiles_write(&b->skeleton, &b->spec->wish->identity, err) < 0 ||
+    if (own_root(err) < 0 || etcfiles_write(&b->etc, &b->skeleton, err) < 0 ||
         hosttools_write(&b->tools, &b->skeleton, err) < 0 || make_points(b, err) < 0)
         return -1;
     return 0;
@@ -275,6 +275,7 @@ static int assemble(struct builder *b, int *ret_root, struct vitrine_error *err)
 {
     if (open_layers(b, err) < 0 ||
         image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
+        etcfiles_read(b->skeleton.image, &b->spec->wish->identity, &b->etc, err) < 0 ||
         make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || fill_layer(b, err) < 0)
         return -1;
     /* With all capabilities still: the overlay acts with those of its mounter. */
@@ -325,6 +326,7 @@ int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_siz
         rc = pivot(root, err);
     plan_free(&b.plan);
     hosttools_free(&b.tools);
+    etcfiles_free(&b.etc);
     if (b.skeleton.image >= 0)
         (void)close(b.skeleton.image);
     if (b.skeleton.layer >= 0)

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each container is built as in earnest: by an unprivileged user's builder, in a user
+ * namespace of root's. What it looks like is then checked from inside. */
+#include "rootfs/rootfs.h"
+#include "child.h"
+#include "privileged/caps.h"
+#include "privileged/kmount.h"
+#include "privileged/userns.h"
+#include "tree.h"
+
+#include <sys/statvfs.h>
+
+/* A directory of the host that is on no mount which containers show. */
+static char host_dir[64];
+
+static const char *const no_paths[] = {NULL};
+static const struct vitrine_group groups[] = {{CHILD_GID, "ada"}};
+
+static void make_host(void)
+{
+    tree_make();
+    (void)snprintf(host_dir, sizeof(host_dir), "/vitrine-test-rootfs.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(host_dir));
+    ck_assert_int_eq(chmod(host_dir, 0755), 0);
+}
+
+static void remove_host(void)
+{
+    (void)rmdir(host_dir);
+    tree_remove();
+}
+
+struct container {
+    void (*on_host)(void); /* as root, in the mount namespace of the job; or NULL */
+    void (*inside)(void);  /* what to check; NULL if there shall be none */
+    struct rootfs_spec spec;
+    struct vitrine_spec wish;
+    size_t path_size;          /* 0: 4096 */
+    enum vitrine_errcode code; /* of the error, if there shall be one, */
+    const char *words;         /* and what it must contain */
+};
+
+static char path_inside[4096];
+static char long_dir[8192];
+
+static void must_fail_right(const struct container *c, int rc,
+                            const struct vitrine_error *err)
+{
+    if (rc < 0 && c->inside)
+        (void)fprintf(stderr, "# %s\n", err->text);
+    must((rc == 0) == (c->inside != NULL));
+    if (rc == 0)
+        return;
+    must(err->code == c->code);
+    if (c->words && !strstr(err->text, c->words))
+        (void)fprintf(stderr, "# %s\n", err->text);
+    must(!c->words || strstr(err->text, c->words));
+}
+
+static void builder(const struct container *c, int born, int mapped)
+{
+    struct vitrine_error err = {0};
+    char byte = 0;
+
+    must(userns_create() == 0);
+    must(write(born, &byte, 1) == 1);
+    must(read(mapped, &byte, 1) == 1);
+    must(userns_settle(CHILD_UID) == 0);
+    int rc = rootfs_build(&c->spec, path_inside,
+                          c->path_size ? c->path_size : sizeof(path_inside), &err);
+    must_fail_right(c, rc, &err);
+    if (rc == 0)
+        c->inside();
+    _exit(0);
+}
+
+static void task(void *arg)
+{
+    struct container *c = arg;
+    int born[2], mapped[2], status;
+    char byte = 0;
+
+    child_own_mounts();
+    if (c->on_host)
+        c->on_host();
+    must(pipe(born) == 0 && pipe(mapped) == 0);
+    must(caps_keep() == 0);
+    child_become_user();
+    int dir = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    c->spec.image = kmount_directory(dir);
+    must(c->spec.image >= 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        builder(c, born[1], mapped[0]);
+    must(read(born[0], &byte, 1) == 1);
+    must(userns_map(pid) == 0);
+    must(write(mapped[1], &byte, 1) == 1);
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void check_container(struct container c)
+{
+    if (!c.spec.image_name)
+        c.spec.image_name = "/images/test";
+    c.spec.wish = &c.wish;
+    c.wish.identity = (struct vitrine_identity){.uid = CHILD_UID,
+                                                .gid = CHILD_GID,
+                                                .user = "ada",
+                                                .home = c.wish.identity.home,
+                                                .groups = groups,
+                                                .ngroups = 1};
+    if (!c.wish.binds)
+        c.wish.binds = no_paths;
+    child_must(task, &c);
+}
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static bool has_text(const char *path, const char *text)
+{
+    char buf[4096] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        must(read(fd, buf, sizeof(buf) - 1) >= 0);
+    (void)close(fd);
+    return strstr(buf, text) != NULL;
+}
+
+static void see_image_and_host(void)
+{
+    struct stat st;
+
+    must(has_text("/opt/app/data", "image"));
+    must(exists("/proc/self/status") && exists("/sys/kernel"));
+    must(open("/dev/null", O_RDWR | O_CLOEXEC) >= 0);
+    must(has_text("/etc/passwd", "root:x:0:0"));
+    must(has_text("/etc/passwd", "ada:x:54321:54322"));
+    must(exists(tree_path)); /* in /var/tmp */
+    must(stat("/", &st) == 0 && st.st_mode == (S_IFDIR | 0705));
+    must(st.st_uid == 7 && st.st_gid == 8);
+    must(stat("/opt", &st) == 0 && st.st_mode == (S_IFDIR | 0755));
+}
+
+START_TEST(container_has_the_image_with_the_hosts_kernel_and_names)
+{
+    tree_write("opt/app/data", "image");
+    tree_write("etc/passwd", "root:x:0:0:::\n");
+    ck_assert_int_eq(fchmod(tree, 0705), 0);
+    ck_assert_int_eq(fchown(tree, 7, 8), 0);
+    check_container((struct container){.inside = see_image_and_host});
+}
+END_TEST
+
+static void see_empty_image(void)
+{
+    must(exists("/proc/self/status") && exists("/dev/null") && exists("/etc/group"));
+    must(!exists("/bin") && !exists("/opt"));
+}
+
+START_TEST(empty_image_gets_what_every_container_has)
+{
+    check_container((struct container){.inside = see_empty_image});
+}
+END_TEST
+
+static void see_nothing_of_host(void)
+{
+    char line[1024];
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+
+    must(!exists(host_dir));
+    must(!exists("/proc/self/cwd/../../work"));
+    must(chdir("..") == 0 && !exists(host_dir + 1));
+    /* The host's root is not mounted anywhere any more, not even out of sight. */
+    must(mounts != NULL);
+    while (fgets(line, sizeof(line), mounts)) {
+        char root[512], point[512];
+
+        must(sscanf(line, "%*d %*d %*s %511s %511s", root, point) == 2);
+        must(strcmp(point, "/") != 0 || strstr(line, " - overlay "));
+    }
+    (void)fclose(mounts);
+}
+
+START_TEST(hosts_root_is_gone)
+{
+    check_container((struct container){.inside = see_nothing_of_host});
+}
+END_TEST
+
+static void see_read_only_root(void)
+{
+    struct statvfs fs;
+
+    must(statvfs("/", &fs) == 0);
+    must((fs.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) ==
+         (ST_RDONLY | ST_NOSUID | ST_NODEV));
+    must(mkdir("/new", 0755) < 0 && errno == EROFS);
+    must(open("/open/new", O_WRONLY | O_CREAT, 0644) < 0 && errno == EROFS);
+    must(open("/open/file", O_WRONLY) < 0 && errno == EROFS);
+    must(open("/etc/passwd", O_WRONLY) < 0);
+}
+
+START_TEST(root_is_read_only_without_setuid_and_devices)
+{
+    tree_write("open/file", "");
+    ck_assert_int_eq(fchmodat(tree, "open", 0777, 0), 0);
+    ck_assert_int_eq(fchmodat(tree, "open/file", 0666, 0), 0);
+    check_container((struct container){.inside = see_read_only_root});
+}
+END_TEST
+
+static void hide_secret(void)
+{
+    must(has_text("/etc/passwd", "ada:"));
+    must(!has_text("/etc/passwd", "secret") && !has_text("/etc/group", "secret"));
+    must(!has_text("/victim/file", "secret") && !has_text("/open", "secret"));
+}
+
+/* Anybody may make such an image of a directory that is shared with others, say /tmp. */
+START_TEST(image_shows_nothing_that_the_user_could_not_read_outside)
+{
+    tree_write("victim/file", "secret:x:1:\n");
+    tree_write("open", "secret:x:1:\n");
+    tree_mkdirs("etc/");
+    ck_assert_int_eq(fchmodat(tree, "victim", 0700, 0), 0);
+    ck_assert_int_eq(fchmodat(tree, "open", 0600, 0), 0);
+    ck_assert_int_eq(symlinkat("/victim/file", tree, "etc/passwd"), 0);
+    ck_assert_int_eq(symlinkat("../open", tree, "etc/group"), 0);
+    check_container((struct container){.inside = hide_secret});
+}
+END_TEST
+
+static void see_wishes(void)
+{
+    must(exists(host_dir));
+    must(!exists("/nonexistent/bind") && !exists("/nonexistent/home"));
+    must(strcmp(path_inside, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+                             "/bin:/var/tmp") == 0);
+}
+
+START_TEST(wishes_are_met_as_far_as_the_host_has_them)
+{
+    const char *const binds[] = {"/nonexistent/bind", "relative", "/", host_dir, NULL};
+
+    check_container((struct container){
+        .inside = see_wishes,
+        .wish = {.binds = binds,
+                 .cwd = host_dir,
+                 .path = "/usr/bin:/var/tmp",
+                 .identity.home = "/nonexistent/home"},
+    });
+}
+END_TEST
+
+START_TEST(path_that_does_not_fit_is_an_error)
+{
+    check_container((struct container){
+        .path_size = 16, .code = VITRINE_EUSAGE, .words = "PATH is longer than 15"});
+    memset(long_dir, 'x', sizeof(long_dir) - 1);
+    memcpy(long_dir, "/tmp/", 5);
+    check_container((struct container){.wish.path = long_dir,
+                                       .code = VITRINE_EUSAGE,
+                                       .words = "PATH is longer than 4095"});
+}
+END_TEST
+
+static void mount_on_host(void)
+{
+    must(mount("test", host_dir, "tmpfs", 0, "mode=755") == 0);
+    char below[128];
+    (void)snprintf(below, sizeof(below), "%s/a", host_dir);
+    must(mkdir(below, 0755) == 0);
+}
+
+static void see_mount(void)
+{
+    char below[128];
+
+    (void)snprintf(below, sizeof(below), "%s/a", host_dir);
+    must(exists(below));
+}
+
+static void see_no_mount(void)
+{
+    must(!exists(host_dir));
+}
+
+START_TEST(mounts_of_the_host_are_shown_if_the_administrator_wants)
+{
+    char *const list[] = {host_dir};
+
+    check_container((struct container){
+        .on_host = mount_on_host, .inside = see_mount, .spec.host_mounts = true});
+    check_container((struct container){.on_host = mount_on_host, .inside = see_no_mount});
+    check_container((struct container){
+        .on_host = mount_on_host,
+        .inside = see_no_mount,
+        .spec = {.host_mounts = true, .exclude = list, .nexclude = 1}});
+    check_container((struct container){.on_host = mount_on_host,
+                                       .inside = see_mount,
+                                       .spec = {.include = list, .ninclude = 1}});
+}
+END_TEST
+
+static void see_images_usr(void)
+{
+    must(exists("/usr/share/of-image") && !exists("/usr/share/doc"));
+}
+
+static void see_hosts_usr(void)
+{
+    must(exists("/usr/share/doc"));
+}
+
+START_TEST(working_directory_does_not_hide_the_images_system)
+{
+    check_container(
+        (struct container){.inside = see_hosts_usr, .wish.cwd = "/usr/share"});
+    tree_write("usr/share/of-image", "");
+    check_container(
+        (struct container){.inside = see_images_usr, .wish.cwd = "/usr/share"});
+}
+END_TEST
+
+static void see_one_tmp(void)
+{
+    struct stat one, other;
+
+    must(stat("/tmp", &one) == 0 && stat("/var/tmp", &other) == 0);
+    must(one.st_ino == other.st_ino && one.st_dev == other.st_dev);
+}
+
+START_TEST(linked_mount_points_are_mounted_once)
+{
+    tree_mkdirs("var/");
+    tree_mkdirs("tmp/");
+    ck_assert_int_eq(symlinkat("../tmp", tree, "var/tmp"), 0);
+    check_container((struct container){.inside = see_one_tmp});
+}
+END_TEST
+
+static void see_mounts_inside(void)
+{
+    must(exists("/proc/self/status"));
+    must(exists("/inside/self/status"));
+    must(!exists(host_dir));
+}
+
+START_TEST(hostile_links_misplace_the_images_own_mounts_alone)
+{
+    tree_mkdirs("inside/");
+    ck_assert_int_eq(symlinkat("../../../../inside", tree, "proc"), 0);
+    ck_assert_int_eq(symlinkat("/../../var/tmp", tree, "tmp"), 0);
+    ck_assert_int_eq(symlinkat("/nowhere", tree, "dev"), 0);
+    check_container((struct container){.inside = see_mounts_inside});
+}
+END_TEST
+
+START_TEST(wrong_types_in_the_image_are_named)
+{
+    static const char *const names[] = {"proc", "sys", "dev", "tmp", "etc", "var"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char words[8];
+
+        (void)snprintf(words, sizeof(words), "/%s", names[i]);
+        tree_write(names[i], "");
+        check_container((struct container){.code = VITRINE_EMOUNT, .words = words});
+        ck_assert_int_eq(unlinkat(tree, names[i], 0), 0);
+    }
+    tree_write("tmp", "");
+    check_container((struct container){.code = VITRINE_EMOUNT, .words = "/images/test"});
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("rootfs");
+    TCase *tc = tcase_create("rootfs");
+
+    tcase_set_timeout(tc, 30);
+    tcase_add_checked_fixture(tc, make_host, remove_host);
+    tcase_add_test(tc, container_has_the_image_with_the_hosts_kernel_and_names);
+    tcase_add_test(tc, empty_image_gets_what_every_container_has);
+    tcase_add_test(tc, hosts_root_is_gone);
+    tcase_add_test(tc, root_is_read_only_without_setuid_and_devices);
+    tcase_add_test(tc, image_shows_nothing_that_the_user_could_not_read_outside);
+    tcase_add_test(tc, wishes_are_met_as_far_as_the_host_has_them);
+    tcase_add_test(tc, path_that_does_not_fit_is_an_error);
+    tcase_add_test(tc, mounts_of_the_host_are_shown_if_the_administrator_wants);
+    tcase_add_test(tc, working_directory_does_not_hide_the_images_system);
+    tcase_add_test(tc, linked_mount_points_are_mounted_once);
+    tcase_add_test(tc, hostile_links_misplace_the_images_own_mounts_alone);
+    tcase_add_test(tc, wrong_types_in_the_image_are_named);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+CHILD_MAIN(child_cannot_mount, make_suite)
