@@ -11,6 +11,7 @@
 #include "image/fuse.h"
 #include "image/probe.h"
 #include "image/trust.h"
+#include "image/warmup.h"
 #include "namespace/ns.h"
 #include "privileged/caps.h"
 #include "privileged/kmount.h"
@@ -98,6 +99,13 @@ static int build(void *arg, void *reply, struct vitrine_error *err)
     return rootfs_build(&spec, reply, VITRINE_PATH_ENV_MAX, err);
 }
 
+static void meanwhile(void *arg)
+{
+    const struct job *job = arg;
+
+    image_warm_up(job->mount);
+}
+
 /* Linux 5.14 is the floor: what is missing on an older one is named by its version. */
 static int check_kernel(struct vitrine_error *err)
 {
@@ -126,7 +134,7 @@ int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_sp
     if (mount_image(&job, image, &by_fuse, &mount, err) < 0)
         return -1;
     job.mount = mount;
-    if (ns_build(build, &job, ret->path, sizeof(ret->path), ret_ns, err) < 0)
+    if (ns_build(build, meanwhile, &job, ret->path, sizeof(ret->path), ret_ns, err) < 0)
         return vitrine_wrap(err, "cannot run image %s", name);
     ret->by_fuse = by_fuse;
     (void)snprintf(ret->image, sizeof(ret->image), "%s", name);

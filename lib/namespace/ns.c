@@ -89,8 +89,9 @@ static pid_t builder_fork(int *ret_sock, uid_t user, ns_build_f build, void *arg
 }
 
 /* The parent's half of the conversation. */
-static int builder_serve(int sock, pid_t pid, struct ns_answer *answer, size_t size,
-                         int *ret_ns, struct vitrine_error *err)
+static int builder_serve(int sock, pid_t pid, ns_meanwhile_f meanwhile, void *arg,
+                         struct ns_answer *answer, size_t size, int *ret_ns,
+                         struct vitrine_error *err)
 {
     cleanup_fd int passed = -1;
     char go;
@@ -105,6 +106,8 @@ static int builder_serve(int sock, pid_t pid, struct ns_answer *answer, size_t s
                               "cannot map the ids of the container's namespace");
         if ((rc = fd_send(sock, &go, sizeof(go), -1)) < 0)
             return error_from(err, VITRINE_EINTERNAL, rc, "the container's builder died");
+        if (meanwhile)
+            meanwhile(arg);
     }
     rc = fd_recv(sock, answer, sizeof(*answer) + size, false, &passed);
     if (rc == -EPIPE || rc == -ECONNRESET)
@@ -122,8 +125,8 @@ static int builder_serve(int sock, pid_t pid, struct ns_answer *answer, size_t s
     return 0;
 }
 
-int ns_build(ns_build_f build, void *arg, void *reply, size_t size, int *ret_ns,
-             struct vitrine_error *err)
+int ns_build(ns_build_f build, ns_meanwhile_f meanwhile, void *arg, void *reply,
+             size_t size, int *ret_ns, struct vitrine_error *err)
 {
     cleanup_fd int sock = -1;
     cleanup_free struct ns_answer *answer = calloc(1, sizeof(*answer) + size);
@@ -133,7 +136,7 @@ int ns_build(ns_build_f build, void *arg, void *reply, size_t size, int *ret_ns,
     pid_t pid = builder_fork(&sock, geteuid(), build, arg, answer, size);
     if (pid < 0)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot start the builder");
-    int rc = builder_serve(sock, pid, answer, size, ret_ns, err);
+    int rc = builder_serve(sock, pid, meanwhile, arg, answer, size, ret_ns, err);
     if (rc < 0)
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

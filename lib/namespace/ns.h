@@ -13,6 +13,9 @@
  */
 typedef int (*ns_build_f)(void *arg, void *reply, struct vitrine_error *err);
 
+/* Runs in the caller while the builder works, with the same argument. May be NULL. */
+typedef void (*ns_meanwhile_f)(void *arg);
+
 /*
  * Forks a builder, lets it work, and returns (in *ret_ns, close-on-exec) the mount
  * namespace that it leaves. `reply` is `size` bytes, at most NS_REPLY_MAX, filled by the
@@ -21,8 +24,8 @@ typedef int (*ns_build_f)(void *arg, void *reply, struct vitrine_error *err);
  * For a single-threaded process with the capabilities of caps_keep(); waits as long as
  * the builder takes, which may be long on a hanging file system.
  */
-int ns_build(ns_build_f build, void *arg, void *reply, size_t size, int *ret_ns,
-             struct vitrine_error *err);
+int ns_build(ns_build_f build, ns_meanwhile_f meanwhile, void *arg, void *reply,
+             size_t size, int *ret_ns, struct vitrine_error *err);
 
 #define NS_REPLY_MAX 65536
 
