@@ -15,7 +15,7 @@
 
 /* One entry of passwd or group: a group of thousands of members needs more than sysconf's
  * hint; what does not fit has no name inside. */
-#define NSS_BUFFER (256 * 1024)
+#define NSS_BUFFER (256UL * 1024)
 
 static const char *find_group_name(gid_t gid, char *buf, size_t size)
 {

@@ -5,18 +5,13 @@
 #include "stepd.h"
 #include "submit.h"
 
-#include <slurm/spank.h>
 #include <string.h>
 
-/* What Slurm looks up; everything else of the plugin is hidden. */
+/* What Slurm looks up is visible; everything else of the plugin is hidden. */
 #pragma GCC visibility push(default)
+#include <slurm/spank.h>
+
 SPANK_PLUGIN(vitrine, 1)
-int slurm_spank_init(spank_t sp, int ac, char **av);
-int slurm_spank_init_post_opt(spank_t sp, int ac, char **av);
-int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av);
-int slurm_spank_task_init(spank_t sp, int ac, char **av);
-int slurm_spank_task_exit(spank_t sp, int ac, char **av);
-int slurm_spank_exit(spank_t sp, int ac, char **av);
 #pragma GCC visibility pop
 
 /* plugstack.conf: conf=FILE. Borrowed from Slurm, which keeps the arguments. */

@@ -23,7 +23,7 @@
 #define LIMIT_SYMLINKS 40
 
 /* One generated file (passwd, group, hosts): a site's whole passwd may be in an image. */
-#define LIMIT_ETC_FILE (8 * 1024 * 1024)
+#define LIMIT_ETC_FILE (8UL * 1024 * 1024)
 
 /* The kernel takes an id map of less than one page in one write. */
 #define LIMIT_ID_MAP 4095

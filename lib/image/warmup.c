@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 /* A C library is 2 MiB; a hostile one must not keep us. */
-#define WARM_UP_MAX (4 * 1024 * 1024)
+#define WARM_UP_MAX (4L * 1024 * 1024)
 
 static const char *const files[] = {
 #if defined(__x86_64__)
@@ -28,7 +28,7 @@ void image_warm_up(int root)
         cleanup_fd int fd = path_open_in_root(root, files[i], O_RDONLY | O_NONBLOCK);
 
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-            (void)readahead(fd, 0,
-                            st.st_size < WARM_UP_MAX ? (size_t)st.st_size : WARM_UP_MAX);
+            (void)readahead(
+                fd, 0, (size_t)(st.st_size < WARM_UP_MAX ? st.st_size : WARM_UP_MAX));
     }
 }

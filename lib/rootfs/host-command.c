@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -17,13 +18,12 @@
 
 static int fail(const char *what, const char *why)
 {
-    char line[PATH_MAX + 256] = "vitrine: cannot run the host's ";
+    char line[PATH_MAX + 256];
+    int n = snprintf(line, sizeof(line), "vitrine: cannot run the host's %s: %s\n", what,
+                     why);
 
-    strncat(line, what, PATH_MAX);
-    strcat(line, ": ");
-    strncat(line, why, 128);
-    strcat(line, "\n");
-    (void)!write(STDERR_FILENO, line, strlen(line));
+    if (n > 0)
+        (void)!write(STDERR_FILENO, line, strlen(line));
     return 127;
 }
 
@@ -45,37 +45,41 @@ static int read_settings(char *buf, size_t size, char **ret_libraries)
     return 0;
 }
 
+/* Where the command lies below HOSTTOOLS_HOST, by the path that was executed: argv[0] is
+ * whatever the caller liked. */
+static int find_command(char *buf, size_t size)
+{
+    char dir[PATH_MAX] = "";
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what the kernel gives */
+    const char *name = (const char *)getauxval(AT_EXECFN);
+
+    if (!name || (name[0] != '/' && !getcwd(dir, sizeof(dir))))
+        return -1;
+    int n = snprintf(buf, size, "%s%s%s%s", HOSTTOOLS_HOST, dir,
+                     name[0] == '/' ? "" : "/", name);
+    return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-    static char settings[65536], path[PATH_MAX] = HOSTTOOLS_HOST, self[PATH_MAX];
+    static char settings[65536], path[PATH_MAX];
     char *libraries;
-    /* The path that was executed: argv[0] is whatever the caller liked. */
-    const char *name = (const char *)getauxval(AT_EXECFN);
     char **args = calloc((size_t)argc + 8, sizeof(*args));
 
-    if (!args || !name)
-        return fail("command", strerror(ENOMEM));
-    if (name[0] != '/' && realpath("/proc/self/cwd", self) &&
-        strlen(self) + strlen(name) + 2 < PATH_MAX) {
-        strcat(self, "/");
-        strcat(self, name);
-        name = self;
-    }
-    if (strlen(name) + sizeof(HOSTTOOLS_HOST) > sizeof(path))
-        return fail(name, strerror(ENAMETOOLONG));
-    strcat(path, name);
+    if (!args || find_command(path, sizeof(path)) < 0)
+        return fail("command", strerror(ENAMETOOLONG));
     if (read_settings(settings, sizeof(settings), &libraries) < 0)
-        return fail(name, "cannot read " HOSTTOOLS_SETTINGS);
+        return fail(path, "cannot read " HOSTTOOLS_SETTINGS);
     int n = 0;
     args[n++] = settings;
     args[n++] = (char *)"--inhibit-cache";
     args[n++] = (char *)"--library-path";
     args[n++] = libraries;
     args[n++] = (char *)"--argv0";
-    args[n++] = argc > 0 ? argv[0] : (char *)name;
+    args[n++] = argc > 0 ? argv[0] : path;
     args[n++] = path;
     for (int i = 1; i < argc; i++)
         args[n++] = argv[i];
     (void)execv(settings, args);
-    return fail(name, strerror(errno));
+    return fail(path, strerror(errno));
 }

@@ -21,8 +21,8 @@ struct path_case {
 static void check_all(const struct path_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        cleanup_free char *got =
-            searchpath_merge(cases[i].host, cases[i].venv, cases[i].image, is_seen, NULL);
+        cleanup_free char *got = searchpath_merge(cases[i].image, cases[i].host,
+                                                  cases[i].venv, NULL, is_seen, NULL);
 
         ck_assert_msg(got && strcmp(got, cases[i].expected) == 0,
                       "case %zu: %s instead of %s", i, got ? got : "nothing",
