@@ -113,7 +113,8 @@ bool image_is_trusted(int fd, const uid_t *owners, size_t nowners,
 
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof(path));
-    /* A pipe or memfd has no path; one outside of the root is "(unreachable)/...". */
+    /* A pipe has no path. That of a file outside of our root leads nowhere, or to another
+     * file. */
     if (n <= 0 || (size_t)n >= sizeof(path) || path[0] != '/')
         return refuse(ret_why, "the image", "has no path");
     path[n] = '\0';
