@@ -29,6 +29,7 @@ struct job {
     const struct vitrine_spec *spec;
     const char *name; /* of the image */
     int mount;        /* of the image, detached */
+    bool is_directory;
 };
 
 static bool kernel_may_mount(const struct config *config, int image,
@@ -64,8 +65,8 @@ static int mount_file(const struct job *job, int image, const struct image_info 
     return 0;
 }
 
-static int mount_image(const struct job *job, int image, bool *ret_by_fuse,
-                       int *ret_mount, struct vitrine_error *err)
+static int mount_image(struct job *job, int image, bool *ret_by_fuse, int *ret_mount,
+                       struct vitrine_error *err)
 {
     struct image_info info;
 
@@ -79,6 +80,7 @@ static int mount_image(const struct job *job, int image, bool *ret_by_fuse,
                           "cannot use directory %s as an image", job->name);
     *ret_mount = mount;
     *ret_by_fuse = false;
+    job->is_directory = true;
     return 0;
 }
 
@@ -87,6 +89,7 @@ static int build(void *arg, void *reply, struct vitrine_error *err)
     const struct job *job = arg;
     struct rootfs_spec spec = {
         .image = job->mount,
+        .is_directory = job->is_directory,
         .image_name = job->name,
         .host_mounts = job->config->mount_host,
         .include = job->config->mount_include,
@@ -110,14 +113,17 @@ static void meanwhile(void *arg)
 static int check_kernel(struct vitrine_error *err)
 {
     struct utsname uts;
-    int major_nr = 0, minor_nr = 0;
+    char *end;
 
-    if (uname(&uts) == 0 && sscanf(uts.release, "%d.%d", &major_nr, &minor_nr) == 2 &&
-        (major_nr < 5 || (major_nr == 5 && minor_nr < 14)))
-        return vitrine_fail(
-            err, VITRINE_EUNSUPPORTED,
-            "this node's kernel %s is too old: containers need Linux 5.14", uts.release);
-    return 0;
+    if (uname(&uts) < 0)
+        return 0;
+    long major_nr = strtol(uts.release, &end, 10);
+    long minor_nr = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    if (major_nr > 5 || (major_nr == 5 && minor_nr >= 14))
+        return 0;
+    return vitrine_fail(err, VITRINE_EUNSUPPORTED,
+                        "this node's kernel %s is too old: containers need Linux 5.14",
+                        uts.release);
 }
 
 int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_spec *spec,

@@ -77,7 +77,7 @@ int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err)
      */
     if (image_root < 0 || layer_root < 0 || fstat(image_root, &st) < 0 ||
         fchown(layer_root, st.st_uid, st.st_gid) < 0 ||
-        fchmod(layer_root, st.st_mode & 07777) < 0)
+        fchmod(layer_root, skeleton_mode(ret, st.st_mode)) < 0)
         return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot read the image");
     ret->image = steal_fd(&image_root);
     ret->image_path = IMAGE;

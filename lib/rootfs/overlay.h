@@ -11,7 +11,8 @@
 
 /*
  * Attaches the image (a detached mount, consumed) below OVERLAY_BASE and makes an empty
- * layer beside it. The caller closes both descriptors of *ret. -1 with *err set.
+ * layer beside it. *ret has what else skeleton.h wants to know; the caller closes both of
+ * its descriptors. -1 with *err set.
  */
 int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err);
 

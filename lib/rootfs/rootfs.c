@@ -278,7 +278,14 @@ static int assemble(struct builder *b, int *ret_root, struct vitrine_error *err)
         etcfiles_read(b->skeleton.image, &b->spec->wish->identity, &b->etc, err) < 0 ||
         make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || fill_layer(b, err) < 0)
         return -1;
-    /* With all capabilities still: the overlay acts with those of its mounter. */
+    /*
+     * The overlay acts with its mounter's rights, after it has asked its own copies of
+     * the modes. For a file that is enough, and a program that may be executed but not
+     * read needs more than the user has. In a directory others may meanwhile have closed
+     * what was open: there nothing but the user's own rights will do.
+     */
+    if (b->skeleton.searchable_is_readable && only_mount(caps_builder_settle, err) < 0)
+        return -1;
     cleanup_fd int root = overlay_mount(err);
     if (root < 0 || only_mount(caps_builder_only_mount, err) < 0 ||
         open_points(&b->plan, root, err) < 0)
@@ -314,6 +321,10 @@ int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_siz
                  struct vitrine_error *err)
 {
     struct builder b = {.spec = spec, .skeleton = {.image = -1, .layer = -1}};
+
+    /* Root's own job may read everything anyway. */
+    b.skeleton.searchable_is_readable =
+        spec->is_directory && spec->wish->identity.uid != 0;
     cleanup_fd int root = -1;
 
     plan_init(&b.plan);

@@ -8,6 +8,7 @@
 /* All borrowed but `image`, which is consumed. */
 struct rootfs_spec {
     int image;              /* the image as a detached mount */
+    bool is_directory;      /* the image, so others may change it meanwhile */
     const char *image_name; /* for messages */
     bool host_mounts;       /* MountHost=auto */
     char *const *include, *const *exclude;

@@ -66,6 +66,13 @@ static neg_errno resolve(const struct skeleton *skeleton, const char *path, char
     }
 }
 
+mode_t skeleton_mode(const struct skeleton *skeleton, mode_t image)
+{
+    mode_t search = image & (S_IXUSR | S_IXGRP | S_IXOTH);
+
+    return (image & 07777) | (skeleton->searchable_is_readable ? search << 2 : 0);
+}
+
 /* Gives a new directory of the layer what the image's directory there has. */
 static neg_errno copy_attributes(const struct skeleton *skeleton, const char *path,
                                  int dir)
@@ -77,7 +84,7 @@ static neg_errno copy_attributes(const struct skeleton *skeleton, const char *pa
     const struct timespec times[2] = {st.st_atim, st.st_mtim};
 
     if (fchown(dir, found ? st.st_uid : 0, found ? st.st_gid : 0) < 0 ||
-        fchmod(dir, found ? st.st_mode & 07777 : 0755) < 0 ||
+        fchmod(dir, found ? skeleton_mode(skeleton, st.st_mode) : 0755) < 0 ||
         (found && futimens(dir, times) < 0))
         return -errno;
     return 0;

@@ -9,12 +9,17 @@
  */
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 struct skeleton {
     int image; /* root directory of the image, attached at `image_path` */
     const char *image_path;
     int layer; /* root directory of the layer, which nobody else writes */
+    /* Directories that may be searched may also be read in the layer, if not in the
+     * image: an overlay that acts with the user's rights has to (it reads their
+     * attributes). */
+    bool searchable_is_readable;
 };
 
 /*
@@ -24,6 +29,9 @@ struct skeleton {
  * descriptor to create entries in; -ENOTDIR if the image has something else there.
  */
 neg_errno skeleton_dir(const struct skeleton *skeleton, const char *path);
+
+/* The mode of a directory in the layer over one with mode `image`. */
+mode_t skeleton_mode(const struct skeleton *skeleton, mode_t image);
 
 /*
  * Makes sure that a directory (S_IFDIR) or anything but one (S_IFREG) will be at `path`,

@@ -2,6 +2,7 @@
 /* Each container is built as in earnest: by an unprivileged user's builder, in a user
  * namespace of root's. What it looks like is then checked from inside. */
 #include "rootfs/rootfs.h"
+#include "base/cleanup.h"
 #include "child.h"
 #include "privileged/caps.h"
 #include "privileged/kmount.h"
@@ -83,10 +84,10 @@ static void task(void *arg)
     child_own_mounts();
     if (c->on_host)
         c->on_host();
+    int dir = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     must(pipe(born) == 0 && pipe(mapped) == 0);
     must(caps_keep() == 0);
     child_become_user();
-    int dir = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     c->spec.image = kmount_directory(dir);
     must(c->spec.image >= 0);
     pid_t pid = fork();
@@ -232,6 +233,99 @@ START_TEST(image_shows_nothing_that_the_user_could_not_read_outside)
     ck_assert_int_eq(symlinkat("/victim/file", tree, "etc/passwd"), 0);
     ck_assert_int_eq(symlinkat("../open", tree, "etc/group"), 0);
     check_container((struct container){.inside = hide_secret});
+}
+END_TEST
+
+static int asked[2], answered[2];
+
+/* Waits for the container, then closes what was open when that was built. */
+static void close_later(void)
+{
+    char byte;
+
+    must(pipe(asked) == 0 && pipe(answered) == 0);
+    if (fork() != 0)
+        return;
+    must(read(asked[0], &byte, 1) == 1);
+    must(fchmodat(tree, "closed", 0700, 0) == 0);
+    must(fchmodat(tree, "file", 0600, 0) == 0);
+    tree_write("closed/new", "secret");
+    must(write(answered[1], &byte, 1) == 1);
+    _exit(0);
+}
+
+static void respect_what_is_closed(void)
+{
+    char byte = 0;
+
+    must(has_text("/closed/old", "open") && has_text("/file", "open"));
+    must(write(asked[1], &byte, 1) == 1 && read(answered[0], &byte, 1) == 1);
+    must(!has_text("/closed/new", "secret") && !has_text("/closed/old", "open"));
+    must(!has_text("/file", "open"));
+}
+
+START_TEST(what_is_closed_in_a_directory_image_is_closed_in_the_container)
+{
+    tree_write("closed/old", "open");
+    tree_write("file", "open");
+    check_container((struct container){.on_host = close_later,
+                                       .inside = respect_what_is_closed,
+                                       .spec.is_directory = true});
+}
+END_TEST
+
+static bool is_listed(const char *dir, const char *name)
+{
+    cleanup_dir DIR *stream = opendir(dir);
+
+    for (struct dirent *entry; stream && (entry = readdir(stream));)
+        if (strcmp(entry->d_name, name) == 0)
+            return true;
+    return false;
+}
+
+static void see_in_the_dark(void)
+{
+    must(chdir(host_dir) == 0);
+    must(has_text("file", "text") && exists("new"));
+    must(!is_listed(".", "file"));
+}
+
+START_TEST(mount_points_lie_also_where_the_image_lets_nobody_look_around)
+{
+    char bind[128], name[128];
+    const char *const binds[] = {bind, NULL};
+
+    (void)snprintf(bind, sizeof(bind), "%s/new", host_dir);
+    (void)snprintf(name, sizeof(name), "%s/file", host_dir + 1);
+    ck_assert_int_eq(mkdir(bind, 0755), 0);
+    tree_write(name, "text");
+    ck_assert_int_eq(fchmodat(tree, host_dir + 1, 0711, 0), 0);
+    ck_assert_int_eq(fchmod(tree, 0711), 0);
+    for (int is_directory = 0; is_directory < 2; is_directory++)
+        check_container((struct container){.inside = see_in_the_dark,
+                                           .wish.binds = binds,
+                                           .spec.is_directory = is_directory});
+    (void)rmdir(bind);
+}
+END_TEST
+
+static void execute_only(void)
+{
+    must(open("/program", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
+    must(access("/program", X_OK) == 0);
+    (void)execl("/program", "program", (char *)NULL);
+    must(errno == ENOENT); /* its loader: it could be opened */
+}
+
+START_TEST(programs_that_nobody_may_read_can_be_executed)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof(command), "cp /bin/true %s/program", tree_path);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(fchmodat(tree, "program", 0711, 0), 0);
+    check_container((struct container){.inside = execute_only});
 }
 END_TEST
 
@@ -390,6 +484,9 @@ static Suite *make_suite(void)
     tcase_add_test(tc, hosts_root_is_gone);
     tcase_add_test(tc, root_is_read_only_without_setuid_and_devices);
     tcase_add_test(tc, image_shows_nothing_that_the_user_could_not_read_outside);
+    tcase_add_test(tc, what_is_closed_in_a_directory_image_is_closed_in_the_container);
+    tcase_add_test(tc, mount_points_lie_also_where_the_image_lets_nobody_look_around);
+    tcase_add_test(tc, programs_that_nobody_may_read_can_be_executed);
     tcase_add_test(tc, wishes_are_met_as_far_as_the_host_has_them);
     tcase_add_test(tc, path_that_does_not_fit_is_an_error);
     tcase_add_test(tc, mounts_of_the_host_are_shown_if_the_administrator_wants);
