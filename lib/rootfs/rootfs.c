@@ -51,9 +51,12 @@ static const struct {
     {"/var/lib/sss/mc", PLAN_COVERS},
 };
 
-static neg_errno open_tree_of(const char *path)
+/* What is asked for by name may be mounted on demand; not all that an automounter has. */
+static neg_errno open_tree_of(const struct plan_entry *entry)
 {
-    return sys_open_tree(AT_FDCWD, path, AT_RECURSIVE | AT_NO_AUTOMOUNT);
+    return sys_open_tree(AT_FDCWD, entry->source,
+                         AT_RECURSIVE |
+                             (entry->flags & PLAN_COVERS ? 0 : AT_NO_AUTOMOUNT));
 }
 
 static bool is_empty(int dir)
@@ -136,7 +139,7 @@ static int open_trees(struct plan *plan, struct vitrine_error *err)
         struct plan_entry *entry = &plan->entries[i];
 
         if (entry->tree < 0)
-            entry->tree = open_tree_of(entry->source);
+            entry->tree = open_tree_of(entry);
         if (entry->tree < 0 && (entry->flags & PLAN_REQUIRED))
             return error_from(err, VITRINE_EMOUNT, entry->tree,
                               "cannot open the host's %s", entry->path);
