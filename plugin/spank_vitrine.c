@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The SPANK plugin's callbacks: who is called where, and nothing else. See stepd.h and
  * submit.h for what they do, spank_vitrine(8) for the administrator's view. */
-#include "report.h"
-#include "stepd.h"
-#include "submit.h"
 
-#include <string.h>
-
-/* What Slurm looks up is visible; everything else of the plugin is hidden. */
+/* What Slurm looks up is visible; everything else of the plugin is hidden. The header
+ * declares the callbacks, so nothing that includes it may stand before this. */
 #pragma GCC visibility push(default)
 #include <slurm/spank.h>
 
 SPANK_PLUGIN(vitrine, 1)
 #pragma GCC visibility pop
+
+#include "report.h"
+#include "stepd.h"
+#include "submit.h"
+
+#include <string.h>
 
 /* plugstack.conf: conf=FILE. Borrowed from Slurm, which keeps the arguments. */
 static const char *config_path;
