@@ -141,7 +141,7 @@ int ns_build(ns_build_f build, ns_meanwhile_f meanwhile, void *arg, void *reply,
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    if (rc == 0)
+    if (rc == 0 && size > 0)
         memcpy(reply, answer->reply, size);
     return rc;
 }

@@ -19,7 +19,7 @@ typedef void (*ns_meanwhile_f)(void *arg);
 /*
  * Forks a builder, lets it work, and returns (in *ret_ns, close-on-exec) the mount
  * namespace that it leaves. `reply` is `size` bytes, at most NS_REPLY_MAX, filled by the
- * builder. The builder is gone when this returns, and dies with the caller.
+ * builder; NULL with 0. The builder is gone when this returns, and dies with the caller.
  *
  * For a single-threaded process with the capabilities of caps_keep(); waits as long as
  * the builder takes, which may be long on a hanging file system.

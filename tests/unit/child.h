@@ -101,8 +101,17 @@ static inline void child_try_mounts(void *arg)
 /* Why tests that mount cannot run here, or NULL. */
 static inline const char *child_cannot_mount(void)
 {
+    unsigned long inside, outside, count = 0;
+    FILE *map = fopen("/proc/self/uid_map", "re");
+
+    if (map && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) != 3)
+        count = 0;
+    if (map)
+        (void)fclose(map);
     if (geteuid() != 0)
         return "needs root";
+    if (count != UINT32_MAX)
+        return "needs root of the host, not of a user namespace";
     return child_run(child_try_mounts, NULL) == 0 ? NULL : "needs the right to mount";
 }
 
