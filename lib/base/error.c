@@ -20,6 +20,9 @@ static void error_make_printable(char *text)
 }
 
 static void error_set(struct vitrine_error *err, enum vitrine_errcode code, int cause,
+                      const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
+
+static void error_set(struct vitrine_error *err, enum vitrine_errcode code, int cause,
                       const char *fmt, va_list ap)
 {
     size_t cap = sizeof(err->text);

@@ -33,8 +33,8 @@ int config_parse(const char *name, const char *text, size_t size, struct config 
                  struct vitrine_error *err)
 {
     if (size > LIMIT_CONFIG_SIZE)
-        return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %lu bytes", name,
-                            LIMIT_CONFIG_SIZE);
+        return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %zu bytes", name,
+                            (size_t)LIMIT_CONFIG_SIZE);
     struct config *config = calloc(1, sizeof(*config));
     if (config)
         config->text = malloc(size + 1);
@@ -79,8 +79,8 @@ int config_load(const char *path, bool must_exist, struct config **ret,
         return -1;
     int rc = fd_read_all(fd, LIMIT_CONFIG_SIZE, &text, &size);
     if (rc == -EFBIG)
-        return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %lu bytes", path,
-                            LIMIT_CONFIG_SIZE);
+        return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %zu bytes", path,
+                            (size_t)LIMIT_CONFIG_SIZE);
     if (rc < 0)
         return error_from(err, VITRINE_ECONFIG, rc, "cannot read %s", path);
     return config_parse(path, text, size, ret, err);
