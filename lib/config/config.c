@@ -32,7 +32,7 @@ void config_free(struct config *config)
 int config_parse(const char *name, const char *text, size_t size, struct config **ret,
                  struct vitrine_error *err)
 {
-    if (size > LIMIT_CONFIG_SIZE)
+    if (size > (size_t)LIMIT_CONFIG_SIZE)
         return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %zu bytes", name,
                             (size_t)LIMIT_CONFIG_SIZE);
     struct config *config = calloc(1, sizeof(*config));
@@ -77,7 +77,7 @@ int config_load(const char *path, bool must_exist, struct config **ret,
         return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot open %s", path);
     if (secure_check(fd, path, err) < 0)
         return -1;
-    int rc = fd_read_all(fd, LIMIT_CONFIG_SIZE, &text, &size);
+    int rc = fd_read_all(fd, (size_t)LIMIT_CONFIG_SIZE, &text, &size);
     if (rc == -EFBIG)
         return vitrine_fail(err, VITRINE_ECONFIG, "%s is longer than %zu bytes", path,
                             (size_t)LIMIT_CONFIG_SIZE);
