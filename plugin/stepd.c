@@ -232,7 +232,7 @@ static enum leader_state lead(spank_t sp, const char *cwd)
     char words[256];
     leader_server_words(step.leader, words, sizeof(words));
     if (words[0])
-        (void)vitrine_fail(&err, err.code, "%s", words);
+        (void)vitrine_fail(&err, err.code, "cannot use image %s: %s", image, words);
     report_task(node(sp), err.text);
     leader_fail(step.leader, &err);
     /* The tasks of other nodes must not wait for those of this one. */
