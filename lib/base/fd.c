@@ -117,7 +117,8 @@ neg_errno fd_recv(int sock, void *buf, size_t size, bool peek, int *ret_passed)
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.space,
-                         .msg_controllen = sizeof(control.space)};
+                         /* Room for one: the kernel drops and marks any more. */
+                         .msg_controllen = CMSG_LEN(sizeof(int))};
     cleanup_fd int passed = -1;
     ssize_t n;
 

@@ -270,6 +270,39 @@ START_TEST(message_of_another_size_is_eproto)
 }
 END_TEST
 
+START_TEST(second_descriptor_of_a_message_is_not_kept)
+{
+    char byte = 0;
+    int pair[2], got = -1, two[2] = {0, 1};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(two))];
+    } control = {0};
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.space,
+                         .msg_controllen = sizeof(control.space)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(two));
+    memcpy(CMSG_DATA(c), two, sizeof(two));
+    ck_assert_int_eq(sendmsg(pair[0], &msg, 0), 1);
+    int lowest = dup(0);
+    close(lowest);
+    ck_assert_int_eq(fd_recv(pair[1], &byte, 1, false, &got), -EPROTO);
+    ck_assert_int_eq(got, -1);
+    int still = dup(0);
+    ck_assert_int_eq(still, lowest);
+    close(still);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 START_TEST(sockets_errors_come_through)
 {
     int passed;
