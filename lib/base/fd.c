@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/cleanup.h"
-#include "base/syscalls.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -136,9 +135,4 @@ neg_errno fd_recv(int sock, void *buf, size_t size, bool peek, int *ret_passed)
         return -EPROTO;
     *ret_passed = steal_fd(&passed);
     return 0;
-}
-
-neg_errno fd_close_from(unsigned first)
-{
-    return sys_close_range(first, ~0U, 0);
 }

@@ -31,7 +31,4 @@ neg_errno fd_send(int sock, const void *buf, size_t size, int passed);
  */
 neg_errno fd_recv(int sock, void *buf, size_t size, bool peek, int *ret_passed);
 
-/* Closes every descriptor from `first` on. */
-neg_errno fd_close_from(unsigned first);
-
 #endif

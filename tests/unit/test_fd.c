@@ -314,18 +314,6 @@ START_TEST(sockets_errors_come_through)
 }
 END_TEST
 
-START_TEST(close_from_closes_what_is_above)
-{
-    ck_assert_int_eq(dup2(sock[0], 200), 200);
-    ck_assert_int_eq(dup2(sock[0], 201), 201);
-    ck_assert_int_eq(dup2(sock[0], 300), 300);
-    ck_assert_int_ge(fd_close_from(201), 0);
-    ck_assert_int_ge(fcntl(200, F_GETFD), 0);
-    ck_assert_int_eq(fcntl(201, F_GETFD), -1);
-    ck_assert_int_eq(fcntl(300, F_GETFD), -1);
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("fd");
@@ -347,8 +335,8 @@ static Suite *make_suite(void)
     tcase_add_test(messages, peekers_find_the_message_after_its_sender_has_gone);
     tcase_add_test(messages, peer_that_has_gone_is_epipe);
     tcase_add_test(messages, message_of_another_size_is_eproto);
+    tcase_add_test(messages, second_descriptor_of_a_message_is_not_kept);
     tcase_add_test(messages, sockets_errors_come_through);
-    tcase_add_test(messages, close_from_closes_what_is_above);
     suite_add_tcase(suite, messages);
     return suite;
 }
