@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static struct {
@@ -107,6 +108,10 @@ void stepd_task_privileged(spank_t sp)
 {
     if (!step.active || step.failed)
         return;
+    /* proctrack/linuxproc spares what is called slurmstepd, which a task is until its
+     * exec: scancel, or the end of the step on another node, must not miss a task that
+     * still prepares its container. */
+    (void)prctl(PR_SET_NAME, "vitrine-task", 0L, 0L, 0L);
     if (vitrine_keep_privilege(&step.err) < 0)
         step.failed = true;
 }
