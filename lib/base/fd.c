@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/cleanup.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
