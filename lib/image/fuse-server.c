@@ -3,7 +3,7 @@
  * vitrine-fuse: serves one SquashFS file system through FUSE, as fuse-protocol.h says.
  * Runs as the user, with no right that he does not have.
  */
-#include "base/fd.h"
+#include "base/syscalls.h"
 #include "image/fuse-ops.h"
 #include "image/fuse-protocol.h"
 #include "image/sqfs.h"
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_NAME, "vitrine-fuse");
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     ignore_signals();
-    (void)fd_close_from(FUSE_SERVER_ALIVE_FD + 1);
+    (void)sys_close_range(FUSE_SERVER_ALIVE_FD + 1, ~0U, 0);
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_KEEP);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP * 2);
     if (argc != 2 || !parse_offset(argv[1], &offset)) {
