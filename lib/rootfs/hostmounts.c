@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <libmount.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -55,6 +57,19 @@ bool hostmounts_wanted(const char *fstype, const char *target)
     return !plan_os_owned(target);
 }
 
+/* FUSE without allow_other is for the user who runs it alone, not even for root. He may
+ * have a thousand of them, and none of them is another's to show. */
+static bool is_private(struct libmnt_fs *fs)
+{
+    char *owner;
+    size_t size;
+    const char *options = mnt_fs_get_fs_options(fs);
+
+    return options && mnt_optstr_get_option(options, "allow_other", NULL, NULL) != 0 &&
+           mnt_optstr_get_option(options, "user_id", &owner, &size) == 0 &&
+           strtoul(owner, NULL, 10) != geteuid();
+}
+
 neg_errno hostmounts_each(hostmounts_f each, void *arg)
 {
     struct libmnt_fs *fs;
@@ -65,7 +80,7 @@ neg_errno hostmounts_each(hostmounts_f each, void *arg)
     while (rc == 0 && mnt_table_next_fs(table, iter, &fs) == 0) {
         const char *type = mnt_fs_get_fstype(fs), *target = mnt_fs_get_target(fs);
 
-        if (type && target && hostmounts_wanted(type, target))
+        if (type && target && hostmounts_wanted(type, target) && !is_private(fs))
             rc = each(arg, target);
     }
     mnt_free_iter(iter);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum plan_flags {
     PLAN_REQUIRED = 1 << 0, /* an error if the host does not have it */
@@ -21,8 +22,9 @@ struct plan_entry {
     char *path;   /* in the container */
     char *source; /* on the host */
     unsigned flags;
-    int tree;  /* detached copy of the host's mount tree, or -1 */
-    int point; /* the mount point inside the root, or -1 */
+    int tree;    /* detached copy of the host's mount tree, or -1 */
+    mode_t type; /* of the tree's root: S_IFDIR, or S_IFREG for all else */
+    int point;   /* the mount point inside the root, or -1 */
 };
 
 struct plan {

@@ -129,7 +129,31 @@ static int make_plan(struct builder *b, struct vitrine_error *err)
                   : 0;
 }
 
-/* Opens what the plan shows; forgets what the host does not have, or not for this user.
+/* From what is cached: a file server that hangs must not hold up a job that does not use
+ * it. */
+static neg_errno type_of(int tree, mode_t *ret)
+{
+    struct statx st;
+
+    if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
+              &st) < 0)
+        return -errno;
+    *ret = S_ISDIR(st.stx_mode) ? S_IFDIR : S_IFREG;
+    return 0;
+}
+
+static neg_errno open_entry(struct plan_entry *entry)
+{
+    int rc = open_tree_of(entry);
+
+    if (rc < 0)
+        return rc;
+    entry->tree = rc;
+    return type_of(entry->tree, &entry->type);
+}
+
+/* Opens what the plan shows; forgets what the host does not have, or not for this user,
+ * or what does not work (FUSE whose server has died).
  */
 static int open_trees(struct plan *plan, struct vitrine_error *err)
 {
@@ -137,13 +161,12 @@ static int open_trees(struct plan *plan, struct vitrine_error *err)
 
     for (size_t i = 0; i < plan->count; i++) {
         struct plan_entry *entry = &plan->entries[i];
+        int rc = entry->tree < 0 ? open_entry(entry) : 0;
 
-        if (entry->tree < 0)
-            entry->tree = open_tree_of(entry);
-        if (entry->tree < 0 && (entry->flags & PLAN_REQUIRED))
-            return error_from(err, VITRINE_EMOUNT, entry->tree,
-                              "cannot open the host's %s", entry->path);
-        if (entry->tree >= 0)
+        if (rc < 0 && (entry->flags & PLAN_REQUIRED))
+            return error_from(err, VITRINE_EMOUNT, rc, "cannot open the host's %s",
+                              entry->path);
+        if (rc == 0)
             plan->entries[kept++] = *entry;
         else
             plan_entry_free(entry);
@@ -152,28 +175,12 @@ static int open_trees(struct plan *plan, struct vitrine_error *err)
     return 0;
 }
 
-static neg_errno type_of(int tree, mode_t *ret)
-{
-    struct statx st;
-
-    /* From what is cached: a file server that hangs must not hold up a job that does not
-     * use it. */
-    if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
-              &st) < 0)
-        return -errno;
-    *ret = S_ISDIR(st.stx_mode) ? S_IFDIR : S_IFREG;
-    return 0;
-}
-
 static int make_points(const struct builder *b, struct vitrine_error *err)
 {
     for (size_t i = 0; i < b->plan.count; i++) {
         const struct plan_entry *entry = &b->plan.entries[i];
-        mode_t type = S_IFDIR;
-        int rc = type_of(entry->tree, &type);
+        int rc = skeleton_point(&b->skeleton, entry->path, entry->type);
 
-        if (rc == 0)
-            rc = skeleton_point(&b->skeleton, entry->path, type);
         if (rc < 0)
             return error_from(err, VITRINE_EMOUNT, rc,
                               "cannot make a mount point for the host's %s in image %s",
