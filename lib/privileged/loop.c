@@ -20,11 +20,16 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #define LOOP_FLAGS (LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR)
 
 /* Times that a free device may be taken by somebody else before we give up. */
 #define LOOP_RETRIES 64
+
+/* 0.1 s in all; whoever has the lock needs less than 1 ms. */
+#define LOCK_TRIES    200
+#define LOCK_PAUSE_NS 500000
 
 static int open_device(int number)
 {
@@ -104,6 +109,20 @@ static neg_errno configure_new(int control, int image, uint64_t offset, int *ret
     return -EBUSY;
 }
 
+/*
+ * Two steps that start at once find each other's device. The holder has the lock for the
+ * time of a few calls, but its user, or a suspended job, may have stopped it there:
+ * nobody waits for that. Without the lock an image may get a second device, no more.
+ */
+static void lock(int control)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+    for (int tries = 0; tries < LOCK_TRIES && flock(control, LOCK_EX | LOCK_NB) < 0;
+         tries++)
+        (void)nanosleep(&pause, NULL);
+}
+
 neg_errno loop_attach(int image, uint64_t offset, int *ret_number)
 {
     struct stat st;
@@ -111,10 +130,7 @@ neg_errno loop_attach(int image, uint64_t offset, int *ret_number)
 
     if (control < 0 || fstat(image, &st) < 0)
         return -errno;
-    /* Two steps that start at once find each other's device. Only root can hold this
-     * lock, for the time of the few calls below, and it ends with the descriptor. */
-    if (flock(control, LOCK_EX) < 0)
-        return -errno;
+    lock(control);
     int device = find_shared(&st, offset, ret_number);
 
     return device >= 0 ? device : configure_new(control, image, offset, ret_number);
