@@ -133,7 +133,10 @@ int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_sp
     cleanup_free char *name = NULL;
     const struct config *conf = config_of(config);
     bool by_fuse = false;
+    int rc = caps_lower();
 
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot drop capabilities");
     if (check_kernel(err) < 0 || lookup_image(conf, spec, &image, &name, err) < 0)
         return -1;
     struct job job = {.config = conf, .spec = spec, .name = name};

@@ -59,8 +59,8 @@ static bool is_root_job(void)
 neg_errno caps_keep(void)
 {
     /* Only permitted survives setuid(2), and only what is permitted then: caps_lower(),
-     * the first thing the user's side does, cuts it down to task_caps. Cutting here would
-     * take from slurmstepd what it still needs as root. */
+     * before the user's side looks at anything, cuts it down to task_caps. Cutting here
+     * would take from slurmstepd what it still needs as root. */
     return prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0;
 }
 
