@@ -2,14 +2,17 @@
 #include "container/lookup.h"
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "spec/imageref.h"
 
 #include <fcntl.h>
 #include <string.h>
 
 /*
- * Opens as the user. O_NONBLOCK: a FIFO put there must not hang the task. What exists but
- * may not be opened ends the search, so that nobody runs another image than he named.
+ * Opens as the user. O_NONBLOCK: a FIFO put there must not hang the task. No magic links:
+ * /proc/self is still slurmstepd, whose descriptors and directories are none of the
+ * user's. What exists but may not be opened ends the search, so that nobody runs another
+ * image than he named.
  */
 static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_name)
 {
@@ -22,15 +25,14 @@ static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_na
 
     if (!path)
         return -ENOMEM;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        int rc = -errno;
-
+    int rc = sys_openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
+                         RESOLVE_NO_MAGICLINKS);
+    if (rc < 0) {
         if (rc != -ENOENT && rc != -ENOTDIR)
             *ret_name = steal_ptr(&path);
         return rc;
     }
-    *ret_fd = fd;
+    *ret_fd = rc;
     *ret_name = steal_ptr(&path);
     return 0;
 }
