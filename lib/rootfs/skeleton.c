@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/syscalls.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -66,6 +67,20 @@ static neg_errno resolve(const struct skeleton *skeleton, const char *path, char
     }
 }
 
+/*
+ * What the image has at a resolved path. Nothing is followed: the path was resolved, and
+ * in a directory somebody may meanwhile have put a link where a directory was.
+ */
+static neg_errno stat_image(const struct skeleton *skeleton, const char *path,
+                            struct stat *ret)
+{
+    cleanup_fd int fd =
+        sys_openat2(skeleton->image, path[0] ? path + 1 : ".", O_PATH | O_NOFOLLOW, 0,
+                    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+    return fd < 0 ? fd : fstat(fd, ret) < 0 ? -errno : 0;
+}
+
 mode_t skeleton_mode(const struct skeleton *skeleton, mode_t image)
 {
     mode_t search = image & (S_IXUSR | S_IXGRP | S_IXOTH);
@@ -78,9 +93,7 @@ static neg_errno copy_attributes(const struct skeleton *skeleton, const char *pa
                                  int dir)
 {
     struct stat st;
-    bool found = fstatat(skeleton->image, path[0] ? path + 1 : ".", &st,
-                         AT_SYMLINK_NOFOLLOW) == 0 &&
-                 S_ISDIR(st.st_mode);
+    bool found = stat_image(skeleton, path, &st) == 0 && S_ISDIR(st.st_mode);
     const struct timespec times[2] = {st.st_atim, st.st_mtim};
 
     if (fchown(dir, found ? st.st_uid : 0, found ? st.st_gid : 0) < 0 ||
@@ -132,9 +145,7 @@ static mode_t image_type(const struct skeleton *skeleton, const char *path)
 {
     struct stat st;
 
-    if (fstatat(skeleton->image, path[0] ? path + 1 : ".", &st, AT_SYMLINK_NOFOLLOW) <
-            0 ||
-        S_ISLNK(st.st_mode))
+    if (stat_image(skeleton, path, &st) < 0 || S_ISLNK(st.st_mode))
         return 0;
     return st.st_mode & S_IFMT;
 }
