@@ -25,7 +25,7 @@ static void check(const struct squashfs_super *s, uint64_t offset, uint64_t file
         claim(s->xattr_table < end && end - s->xattr_table >= 16);
         end = s->xattr_table;
     }
-    claim(s->id_table < end && end - s->id_table >= (s->ids + 2047U) / 2048 * 8);
+    claim(s->id_table < end && end - s->id_table >= (s->ids + 2047UL) / 2048 * 8);
     if (s->export_table != SQUASHFS_NO_TABLE)
         claim(s->export_table < s->id_table);
     if (s->fragments > 0)
