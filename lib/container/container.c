@@ -102,11 +102,11 @@ static int build(void *arg, void *reply, struct vitrine_error *err)
     return rootfs_build(&spec, reply, VITRINE_PATH_ENV_MAX, err);
 }
 
-static void meanwhile(void *arg)
+static void meanwhile(void *arg, int until)
 {
     const struct job *job = arg;
 
-    image_warm_up(job->mount);
+    image_warm_up(job->mount, until);
 }
 
 /* Linux 5.14 is the floor: what is missing on an older one is named by its version. */

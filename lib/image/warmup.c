@@ -5,10 +5,15 @@
 #include "base/path.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /* A C library is 2 MiB; a hostile one must not keep us. */
 #define WARM_UP_MAX (4L * 1024 * 1024)
+
+/* The usual block of SquashFS, which is decompressed as a whole. */
+#define WARM_UP_STEP (128L * 1024)
 
 static const char *const files[] = {
 #if defined(__x86_64__)
@@ -21,14 +26,26 @@ static const char *const files[] = {
     "/lib64/libc.so.6",
 };
 
-void image_warm_up(int root)
+/* Reads one file in steps; false when it is time to end. */
+static bool warm_file(int fd, off_t size, int until)
+{
+    for (off_t at = 0; at < size && at < WARM_UP_MAX; at += WARM_UP_STEP) {
+        struct pollfd end = {.fd = until, .events = POLLIN};
+
+        if (poll(&end, 1, 0) != 0 || readahead(fd, at, WARM_UP_STEP) < 0)
+            return false;
+    }
+    return true;
+}
+
+void image_warm_up(int root, int until)
 {
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
         struct stat st;
         cleanup_fd int fd = path_open_in_root(root, files[i], O_RDONLY | O_NONBLOCK);
 
-        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-            (void)readahead(
-                fd, 0, (size_t)(st.st_size < WARM_UP_MAX ? st.st_size : WARM_UP_MAX));
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+            !warm_file(fd, st.st_size, until))
+            return;
     }
 }

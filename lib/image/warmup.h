@@ -5,8 +5,9 @@
 /*
  * Reads into the page cache what nearly every program of an image starts with: its loader
  * and its C library. `root` is the image's root directory or its detached mount. For the
- * time in which another process does something else; finds nothing in a static image.
+ * time in which another process does something else: ends when the descriptor `until` has
+ * something to read. Finds nothing in a static image.
  */
-void image_warm_up(int root);
+void image_warm_up(int root, int until);
 
 #endif

@@ -107,7 +107,7 @@ static int builder_serve(int sock, pid_t pid, ns_meanwhile_f meanwhile, void *ar
         if ((rc = fd_send(sock, &go, sizeof(go), -1)) < 0)
             return error_from(err, VITRINE_EINTERNAL, rc, "the container's builder died");
         if (meanwhile)
-            meanwhile(arg);
+            meanwhile(arg, sock);
     }
     rc = fd_recv(sock, answer, sizeof(*answer) + size, false, &passed);
     if (rc == -EPIPE || rc == -ECONNRESET)

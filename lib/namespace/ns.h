@@ -13,8 +13,9 @@
  */
 typedef int (*ns_build_f)(void *arg, void *reply, struct vitrine_error *err);
 
-/* Runs in the caller while the builder works, with the same argument. May be NULL. */
-typedef void (*ns_meanwhile_f)(void *arg);
+/* Runs in the caller, with the same argument, while the builder works; `until` becomes
+ * readable when that is done. */
+typedef void (*ns_meanwhile_f)(void *arg, int until);
 
 /*
  * Forks a builder, lets it work, and returns (in *ret_ns, close-on-exec) the mount
