@@ -6,6 +6,7 @@
 #include "privileged/userns.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <signal.h>
@@ -286,10 +287,14 @@ static int build_after_signal(void *arg, void *reply, struct vitrine_error *err)
     return read(go[0], &byte, 1) == 1 ? 0 : -1;
 }
 
-static void signal_builder(void *arg)
+static void signal_builder(void *arg, int until)
 {
+    struct pollfd end = {.fd = until, .events = POLLIN};
+
     (*(int *)arg)++;
+    must(poll(&end, 1, 0) == 0); /* the builder waits for us */
     must(write(go[1], "", 1) == 1);
+    must(poll(&end, 1, 10000) == 1);
 }
 
 static void work_meanwhile(void *arg)
