@@ -14,11 +14,15 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+/* Within this time nodes of one step find out that they cannot use its image. */
+#define OTHERS_FAIL_MS 200
 
 static struct {
     bool active; /* the step is, or may have to be, in a container */
@@ -240,9 +244,6 @@ static enum leader_state lead(spank_t sp, const char *cwd)
         (void)vitrine_fail(&err, err.code, "cannot use image %s: %s", image, words);
     report_task(node(sp), err.text);
     leader_fail(step.leader, &err);
-    /* The tasks of other nodes must not wait for those of this one. */
-    if (job_item(sp, S_JOB_NNODES) > 1)
-        job_kill_step(sp);
     return LEADER_FAILED;
 }
 
@@ -264,12 +265,11 @@ static void enter(spank_t sp, const char *cwd)
     }
     (void)close(ns);
     if (chdir(cwd) < 0) {
-        char text[PATH_MAX + 128];
-
-        (void)snprintf(text, sizeof(text),
-                       "the working directory %s is not in the container (%s); using /",
-                       cwd, strerror(errno));
-        report_task(node(sp), text);
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the working directory %s is not in the container (%s); using /", cwd,
+            strerror(errno));
+        report_task(node(sp), err.text);
     }
     if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
         report_task(node(sp), "cannot set PATH");
@@ -331,8 +331,24 @@ void stepd_task_ended(spank_t sp)
         leader_release(step.leader);
 }
 
-void stepd_end(void)
+static bool has_failed(void)
 {
+    if (step.failed || !step.leader)
+        return step.failed;
+    enum leader_state state = leader_enter(step.leader);
+    leader_leave(step.leader);
+    return state == LEADER_FAILED;
+}
+
+void stepd_end(spank_t sp)
+{
+    /* The tasks of other nodes must not wait for those of this one. Only now, and not at
+     * once: srun has the exit code of this node's tasks, which the signal would replace,
+     * and nodes that fail for the same reason have told so. */
+    if (has_failed() && job_item(sp, S_JOB_NNODES) > 1) {
+        (void)poll(NULL, 0, OTHERS_FAIL_MS);
+        job_kill_step(sp);
+    }
     leader_free(step.leader);
     step.leader = NULL;
     job_identity_free(&step.identity);
