@@ -101,6 +101,6 @@ int slurm_spank_task_exit(spank_t sp, int ac, char **av)
 int slurm_spank_exit(spank_t sp, int ac, char **av)
 {
     if (spank_context() == S_CTX_REMOTE)
-        stepd_end();
+        stepd_end(sp);
     return ESPANK_SUCCESS;
 }

@@ -15,6 +15,6 @@ void stepd_task_privileged(spank_t sp);
 void stepd_task(spank_t sp);
 /* Root, in slurmstepd, for each task that has ended, and at last. */
 void stepd_task_ended(spank_t sp);
-void stepd_end(void);
+void stepd_end(spank_t sp);
 
 #endif
