@@ -331,10 +331,11 @@ report 'all nodes are in service' "$(nodes_in_trouble | wc -l)"
 
 # ---- nodes that lack something ------------------------------------------------------------
 
-private_cluster -n 5
+private_cluster -n 6
 # shellcheck disable=SC2086 # words
 set -- $NODES
-good=$1 hidden=$2 no_server=$3 no_fuse=$4 old=$5
+good=$1 hidden=$2 no_server=$3 no_fuse=$4 old=$5 misled=$6
+conf=$VITRINE_CLUSTER/vitrine.conf
 
 # again NODE COMMANDS [ENV]...: starts a node's slurmd again, in a mount namespace of its own in
 # which these shell commands have been run.
@@ -354,6 +355,8 @@ is_gone() {
 
 libexec=$VITRINE_TEST_PREFIX/libexec/vitrine
 again "$hidden" "mount -t tmpfs none $IMAGES"
+echo Nonsense=1 >"$T/nonsense.conf"
+again "$misled" "mount --bind $T/nonsense.conf $conf"
 again "$no_server" "cp -a $libexec $T/libexec; rm $T/libexec/vitrine-fuse
     mount --bind $T/libexec $libexec"
 again "$no_fuse" "mount -t tmpfs -o mode=755 none /mnt; mkdir /mnt/pts /mnt/shm
@@ -374,10 +377,10 @@ C
 gcc -shared -fPIC -o "$T/old.so" "$T/old.c"
 again "$old" : LD_PRELOAD="$T/old.so"
 all_idle() {
-    [ "$(as_root sinfo -h -N -p debug -t idle -o %N | wc -l)" = 5 ]
+    [ "$(as_root sinfo -h -N -p debug -t idle -o %N | wc -l)" = 6 ]
 }
 wait_for 20 all_idle
-report 'five nodes, most of them lacking something' $? || diagnose "$(as_root sinfo -N)"
+report 'six nodes, most of them lacking something' $? || diagnose "$(as_root sinfo -N)"
 
 theirs=$(untrusted "$tiny")
 works() {
@@ -397,36 +400,38 @@ prints 'an old kernel without an image' ran as_user srun -w "$old" echo ran
 node=$hidden
 fails 'an image that one node lacks' "cannot find image $tiny: no such file or directory; $where" "$tiny"
 
-# The tasks of the other node have begun, or are just about to: they must end. Several times, as
-# it depends on how far they have come.
-# 1 of the tasks that had no image, 137 where others had begun and had to be killed.
-is_over() {
-    [[ $rc =~ ^(1|137)$ ]] && [ "$(grep '^vitrine: ' <<<"$err")" = \
-        "vitrine: $hidden: cannot find image $tiny: no such file or directory; $where" ]
-}
-good_ones=0
-while [ $good_ones -lt 8 ]; do
-    begin=${EPOCHREALTIME/[.,]/}
-    try as_user timeout 10 srun -w "$good,$hidden" -n 4 --container-image="$tiny" sleep 60
-    took=$((${EPOCHREALTIME/[.,]/} - begin))
-    is_over || break
-    good_ones=$((good_ones + 1))
-done
-is 'one of two nodes lacks the image: it tells so, and the step ends at once' "$good_ones" 8 || {
-    diagnose "the last one took $took us"
-    show_try
+# one_of_two NAME NODE MESSAGE: the tasks of the other node have begun, or are just about to:
+# they must end. Several times, as it depends on how far they have come.
+one_of_two() {
+    local begin good_ones=0 took
+    while [ $good_ones -lt 5 ]; do
+        begin=${EPOCHREALTIME/[.,]/}
+        try as_user timeout 10 srun -w "$good,$2" -n 4 --container-image="$tiny" sleep 60
+        took=$((${EPOCHREALTIME/[.,]/} - begin))
+        # 1 of the tasks that could not begin, 137 where others had begun and had to be killed.
+        [[ $rc =~ ^(1|137)$ ]] || break
+        [ "$(grep '^vitrine: ' <<<"$err")" = "vitrine: $2: $3" ] || break
+        good_ones=$((good_ones + 1))
+    done
+    is "$1: that node tells so, and the step ends at once" $good_ones 5 || {
+        diagnose "the last one took $took us"
+        show_try
+    }
+    wait_for 5 gone_from
+    report "$1: no task is left on the other" $? || diagnose "$(ps -u "$USER1")"
 }
 gone_from() {
-    [ -z "$(pgrep -u "$USER1" -x sleep)" ]
+    ! pgrep -u "$USER1" -x sleep >/dev/null
 }
-wait_for 5 gone_from
-report 'no task is left on the other' $? || diagnose "$(ps -u "$USER1")"
+one_of_two 'one of two nodes lacks the image' "$hidden" \
+    "cannot find image $tiny: no such file or directory; $where"
+one_of_two "one of two nodes has a wrong vitrine.conf" "$misled" \
+    "$conf:1: unknown key 'Nonsense'"
 wait_for 10 all_idle
 report 'all nodes are idle again' $? || diagnose "$(as_root sinfo -N)"
 
 # ---- vitrine.conf -------------------------------------------------------------------------
 
-conf=$VITRINE_CLUSTER/vitrine.conf
 node=$good
 
 # broken NAME MESSAGE: no step runs, whatever it wants.
