@@ -4,6 +4,7 @@
 # the image deserves (a loop device for a trusted file, a FUSE server for any other), and is
 # found under each kind of name.
 # timeout: 300
+# srun is quiet (-Q), as it also tells when a job or step has had to wait for a moment.
 . "$(dirname "$0")/lib.sh"
 
 # Trusted images of this test alone; /var/tmp is no place for such.
@@ -92,7 +93,7 @@ report 'the list is one' $(($(wc -l <"$T/want") < 1200))
 
 # shows NAME IMAGE WAY: the whole content, by this way.
 shows() {
-    try as_user srun --container-image="$2" sh "$T/look" "$2" "$T"
+    try as_user srun -Q --container-image="$2" sh "$T/look" "$2" "$T"
     is "$1: by $3" "$(head -n 1 <<<"$out")" "way: $3"
     [ -z "$err" ] && diff <(tail -n +2 <<<"$out") "$T/want" >"$T/diff"
     report "$1: content" $? || diagnose "$err" "$(head -n 40 "$T/diff")"
@@ -100,7 +101,7 @@ shows() {
 
 # way_is NAME IMAGE WAY [SRUN-OPTION]...
 way_is() {
-    prints "$1" "way: $3" as_user srun --container-image="$2" "${@:4}" sh "$T/way" "$2"
+    prints "$1" "way: $3" as_user srun -Q --container-image="$2" "${@:4}" sh "$T/way" "$2"
 }
 
 # ---- kinds and compressors ----------------------------------------------------------------
@@ -167,9 +168,9 @@ PY
     want="/attributes/file ['user.long', 'user.short'] b'1' True
 /attributes/dir ['user.long', 'user.short'] b'1' True"
     prints 'trusted: extended attributes' "$want" \
-        as_user srun --container-image="$own/attributes.sqfs" python3 "$T/attributes.py"
+        as_user srun -Q --container-image="$own/attributes.sqfs" python3 "$T/attributes.py"
     prints 'untrusted: extended attributes' "$want" \
-        as_user srun --container-image="$mine/attributes.sqfs" python3 "$T/attributes.py"
+        as_user srun -Q --container-image="$mine/attributes.sqfs" python3 "$T/attributes.py"
 else
     skip 'extended attributes' "no such attributes in $T"
 fi
@@ -215,7 +216,7 @@ in_dir() {
 }
 
 named() {
-    prints "$1" "$2" in_dir "$3" srun --container-image="$4" "${@:5}" cat /name
+    prints "$1" "$2" in_dir "$3" srun -Q --container-image="$4" "${@:5}" cat /name
 }
 
 named 'absolute' submit / "$submit/one.sqfs"
@@ -234,14 +235,14 @@ named 'odd characters' submit "$submit" "$odd_name"
 named 'a leading dash' submit "$submit" -n
 named '--chdir does not change what is meant' submit "$submit" ./one.sqfs --chdir="$other"
 named 'not for a bare name either' submit "$submit" one.sqfs --chdir="$other"
-prints 'ImageDir' ID=tiny in_dir "$other" srun --container-image=tiny.sqfs grep ^ID= /etc/os-release
+prints 'ImageDir' ID=tiny in_dir "$other" srun -Q --container-image=tiny.sqfs grep ^ID= /etc/os-release
 prints 'a bare name is trusted as an absolute one is' 'way: loop' in_dir "$own" \
-    srun --container-image=x.txt sh "$T/way" "$own/x.txt"
+    srun -Q --container-image=x.txt sh "$T/way" "$own/x.txt"
 newline=$home/$'new\nline'
 mkdir "$newline" && cp "$submit/one.sqfs" "$newline/one.sqfs" && chown -R "$USER1:" "$newline"
 named 'a directory with a newline in its name' submit "$newline" ./one.sqfs
 
-try in_dir "$submit" srun --container-image=one.sqfs --chdir="$other" pwd
+try in_dir "$submit" srun -Q --container-image=one.sqfs --chdir="$other" pwd
 is 'and --chdir is the working directory' "$out" "$other"
 
 # A relative name of the job is meant from where sbatch was called, in all of its steps.
@@ -250,10 +251,10 @@ cat >"$T/job" <<SH
 #SBATCH --container-image=./one.sqfs
 cat /name
 cd $other
-srun cat /name
-srun --container-image=./one.sqfs cat /name
+srun -Q cat /name
+srun -Q --container-image=./one.sqfs cat /name
 cd $home
-srun cat /name
+srun -Q cat /name
 SH
 chmod 755 "$T/job"
 submitted() {
@@ -288,7 +289,7 @@ for image in "$own/gzip.sqfs" "$own/image.sif"; do
     rm -f "$T"/here/*
     # shellcheck disable=SC2016 # expanded there
     for step in 1 2; do
-        as_user srun --container-image="$image" sh -c \
+        as_user srun -Q --container-image="$image" sh -c \
             ': >"$1" && while [ ! -e "$2" ]; do sleep 0.1; done' sh "$T/here/$step" "$T/here/end$step" &
     done
     there() {
@@ -327,10 +328,10 @@ way_is 'everybody may write to the file' "$(placed root 755 root 646)" fuse
 way_is 'another user owns the file' "$(placed root 755 "$USER2" 644)" fuse
 ln -sf "$trusted" "$home/to-trusted"
 prints "a link of the user's to a trusted file" 'way: loop' as_user \
-    srun --container-image="$home/to-trusted" sh "$T/way" "$trusted"
+    srun -Q --container-image="$home/to-trusted" sh "$T/way" "$trusted"
 ln -sf "$mine/zstd.sqfs" "$own/to-mine"
 prints "a link of root's to a file of the user's" 'way: fuse' as_user \
-    srun --container-image="$own/to-mine" sh "$T/way" "$mine/zstd.sqfs"
+    srun -Q --container-image="$own/to-mine" sh "$T/way" "$mine/zstd.sqfs"
 
 # Only for the user's eyes.
 chmod 600 "$mine/zstd.sqfs"

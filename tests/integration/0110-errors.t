@@ -3,6 +3,7 @@
 # What goes wrong is told in one line with the node, the image and the reason; srun ends at once
 # with exit code 1, nothing runs on the host instead, and the nodes stay in service.
 # timeout: 300
+# srun is quiet (-Q), as it also tells when a job or step has had to wait for a moment.
 . "$(dirname "$0")/lib.sh"
 
 own=$VITRINE_TEST_CACHE/0110.$slot # of root, so trusted
@@ -32,7 +33,7 @@ quick() {
 # fails NAME MESSAGE IMAGE [SRUN-OPTION]...: a step in this image.
 fails() {
     quick "$1: fails at once" 1 \
-        as_user timeout 30 srun -w "$node" --container-image="$3" "${@:4}" echo ran
+        as_user timeout 30 srun -Q -w "$node" --container-image="$3" "${@:4}" echo ran
     error_line "$1: one line" "$(whole_line "vitrine: $node: $2")"
 }
 
@@ -70,7 +71,7 @@ ln -s circle "$home/circle"
 fails 'links in a circle' \
     "cannot open image $home/circle: Too many levels of symbolic links" "$home/circle"
 long=/$(printf '%04095d' 1)
-try as_user srun --container-image="$long" echo ran
+try as_user srun -Q --container-image="$long" echo ran
 is 'a path of 4096 bytes: exit code' "$rc$out" 1
 like 'a path of 4096 bytes: the reason' "$err" "^vitrine: $node: cannot open image /0000*"
 unlike 'a path of 4096 bytes: not to be looked for' "$err" ran
@@ -183,14 +184,14 @@ fails 'the root outside' "cannot use image $image: it is damaged: its root direc
 copy ids.sqfs
 damage "$image" "$(number "$image" 48)" Q "$((used - 1))"
 quick 'damaged owner table: fails at once' 1 \
-    as_user timeout 30 srun -w "$node" --container-image="$image" echo ran
+    as_user timeout 30 srun -Q -w "$node" --container-image="$image" echo ran
 error_line 'damaged owner table: one line, which names the image' \
     "^vitrine: $node: cannot (use|mount|run) image $image: .*cannot read its tables: Input/output error$"
 
 # Whole tables of noise, and noise all over: an error of the server, or EIO and its like for the
 # command; never a hang, and never the command.
 damaged() {
-    try as_user timeout 10 srun -w "$node" --container-image="$2" \
+    try as_user timeout 10 srun -Q -w "$node" --container-image="$2" \
         sh -c 'cat /etc/os-release >/dev/null && echo ran'
     [ "$rc" != 0 ] && [ "$rc" != 124 ] && [ -z "$out" ] && [ -n "$err" ]
     report "$1: ends with an error" $? || show_try
@@ -241,7 +242,7 @@ sif short.sif
 truncate -s 200000 "$image"
 like 'truncated SIF: the test' "$(stat -c %s "$image")" '^200000$'
 quick 'truncated SIF: fails at once' 1 \
-    as_user timeout 30 srun -w "$node" --container-image="$image" echo ran
+    as_user timeout 30 srun -Q -w "$node" --container-image="$image" echo ran
 error_line 'truncated SIF: one line' \
     "^vitrine: $node: cannot use image $image: it is truncated: its system partition ends at [0-9]+, the file has 200000 bytes; copy it again$"
 sif foreign.sif --arch $foreign_sif
@@ -265,7 +266,7 @@ pack "$own/tree" "$own/home.sqfs"
 fails 'a file above the home directory' "cannot run image $own/home.sqfs: cannot make a mount point for the host's $home in image $own/home.sqfs: Not a directory" "$own/home.sqfs"
 rm -rf "$own/tree"
 mkdir "$own/tree"
-quick 'an empty directory: fails' 2 as_user timeout 30 srun -w "$node" --container-image="$own/tree" no-such-command
+quick 'an empty directory: fails' 2 as_user timeout 30 srun -Q -w "$node" --container-image="$own/tree" no-such-command
 like 'an empty directory: by its missing command' "$err" 'no-such-command: No such file or directory'
 
 # ---- values that are refused when they are given ------------------------------------------
@@ -296,7 +297,7 @@ done
 
 message="cannot find image /no/such.sqfs: no such file or directory; $where"
 fails 'eight tasks tell once' "$message" /no/such.sqfs -n 8
-quick 'two nodes: fails at once' 1 as_user timeout 30 srun -N2 -n 8 --container-image=/no/such.sqfs echo ran
+quick 'two nodes: fails at once' 1 as_user timeout 30 srun -Q -N2 -n 8 --container-image=/no/such.sqfs echo ran
 error_line 'two nodes: each tells once' \
     "$(whole_line "vitrine: NODE: $message" | sed "s/NODE/(${NODES// /|})/")" 2
 is 'two nodes: they differ' "$(grep '^vitrine: ' <<<"$err" | sort -u | wc -l)" 2
@@ -384,7 +385,7 @@ report 'six nodes, most of them lacking something' $? || diagnose "$(as_root sin
 
 theirs=$(untrusted "$tiny")
 works() {
-    prints "$1" ID=tiny as_user srun -w "$2" --container-image="$3" grep ^ID= /etc/os-release
+    prints "$1" ID=tiny as_user srun -Q -w "$2" --container-image="$3" grep ^ID= /etc/os-release
 }
 works 'a node that lacks nothing: trusted' "$good" "$tiny"
 works 'a node that lacks nothing: untrusted' "$good" "$theirs"
@@ -396,7 +397,7 @@ node=$no_fuse
 fails 'without /dev/fuse: untrusted' "cannot mount image $theirs: this node cannot mount with FUSE (/dev/fuse; is the kernel's fuse module loaded?): No such file or directory" "$theirs"
 node=$old
 fails 'an old kernel' "this node's kernel 5.13.0-99-generic is too old: containers need Linux 5.14" "$tiny"
-prints 'an old kernel without an image' ran as_user srun -w "$old" echo ran
+prints 'an old kernel without an image' ran as_user srun -Q -w "$old" echo ran
 node=$hidden
 fails 'an image that one node lacks' "cannot find image $tiny: no such file or directory; $where" "$tiny"
 
@@ -406,7 +407,7 @@ one_of_two() {
     local begin good_ones=0 took
     while [ $good_ones -lt 5 ]; do
         begin=${EPOCHREALTIME/[.,]/}
-        try as_user timeout 10 srun -w "$good,$2" -n 4 --container-image="$tiny" sleep 60
+        try as_user timeout 10 srun -Q -w "$good,$2" -n 4 --container-image="$tiny" sleep 60
         took=$((${EPOCHREALTIME/[.,]/} - begin))
         # 1 of the tasks that could not begin, 137 where others had begun and had to be killed.
         [[ $rc =~ ^(1|137)$ ]] || break
@@ -436,10 +437,10 @@ node=$good
 
 # broken NAME MESSAGE: no step runs, whatever it wants.
 broken() {
-    quick "$1: a plain step fails" 1 as_user timeout 30 srun -w "$node" echo ran
+    quick "$1: a plain step fails" 1 as_user timeout 30 srun -Q -w "$node" echo ran
     error_line "$1: one line" "$(whole_line "vitrine: $node: $2")"
     quick "$1: one on the host, too" 1 \
-        as_user timeout 30 srun -w "$node" --container-image=none echo ran
+        as_user timeout 30 srun -Q -w "$node" --container-image=none echo ran
 }
 configure() {
     printf '%s\n' "$@" >"$conf"
@@ -475,7 +476,7 @@ mkfifo "$conf"
 broken 'a FIFO' "$conf is not a regular file"
 rm "$conf"
 mv "$conf.away" "$conf"
-prints 'all is well again' ID=tiny as_user srun -w "$node" grep ^ID= /etc/os-release
+prints 'all is well again' ID=tiny as_user srun -Q -w "$node" grep ^ID= /etc/os-release
 wait_for 10 all_idle
 report 'all nodes are idle after all this' $? || diagnose "$(as_root sinfo -N)"
 shared_cluster

@@ -3,6 +3,7 @@
 # Which image a step runs in, or none: each source against those below it, what steps inherit,
 # also where --export loses the options, and what an administrator requires.
 # timeout: 300
+# srun is quiet (-Q), as it also tells when a job or step has had to wait for a moment.
 . "$(dirname "$0")/lib.sh"
 
 own=$VITRINE_TEST_CACHE/1000.$slot # of root, so trusted
@@ -110,16 +111,16 @@ runs B 'a variable that --export itself sets' -- --export=ALL,VITRINE_CONTAINER_
 cat >"$T/steps" <<SH
 {
     $where
-    srun $where
-    srun --container-image=$B $where
-    srun --container-image=none $where
-    srun --export=NONE $where
-    srun --export=ALL,X=y $where
-    srun --export=HOME $where
-    srun --export=NONE --container-image=$B $where
-    srun --export=NONE --container-image=none $where
-    VITRINE_CONTAINER_IMAGE=$C srun $where
-    srun $where
+    srun -Q $where
+    srun -Q --container-image=$B $where
+    srun -Q --container-image=none $where
+    srun -Q --export=NONE $where
+    srun -Q --export=ALL,X=y $where
+    srun -Q --export=HOME $where
+    srun -Q --export=NONE --container-image=$B $where
+    srun -Q --export=NONE --container-image=none $where
+    VITRINE_CONTAINER_IMAGE=$C srun -Q $where
+    srun -Q $where
 } | paste -s -d' '
 SH
 # The option of the job is more than a variable of the step, which is more than the default.
@@ -180,7 +181,7 @@ job A A 'the command line over #SBATCH none' -- "${option[@]}"
 # salloc: its command stays where salloc is, on the host.
 in_salloc() {
     prints "$1" "host $2" as_user "${@:3}" sh -c \
-        "$where | tr '\n' ' '; srun $where"
+        "$where | tr '\n' ' '; srun -Q $where"
 }
 in_salloc 'salloc --container-image' A salloc -Q "${option[@]}"
 in_salloc 'salloc with VITRINE_' B env "${vitrine[@]}" salloc -Q -p imaged
@@ -205,8 +206,8 @@ script=$T/job
 cat >"$T/rest" <<SH
 #!/bin/sh
 $where
-SLURM_CONF=$VITRINE_CLUSTER/slurm.conf srun $where
-SLURM_CONF=$VITRINE_CLUSTER/slurm.conf srun --container-image=$C $where
+SLURM_CONF=$VITRINE_CLUSTER/slurm.conf srun -Q $where
+SLURM_CONF=$VITRINE_CLUSTER/slurm.conf srun -Q --container-image=$C $where
 SH
 chmod 755 "$T/rest"
 output=$T/rest.out
@@ -258,7 +259,7 @@ required 'another by VITRINE_' VITRINE_CONTAINER_IMAGE "$B" \
 required 'none by PYXIS_' PYXIS_CONTAINER_IMAGE none \
     env PYXIS_CONTAINER_IMAGE=none srun -p required "$where"
 required 'another with --export=NONE' --container-image "$A" \
-    srun -p required --export=NONE "${option[@]}" "$where"
+    srun -Q -p required --export=NONE "${option[@]}" "$where"
 required 'another, seen by slurmstepd alone' VITRINE_CONTAINER_IMAGE "$B" \
     env SLURM_CONF="$bare" "${vitrine[@]}" srun -p required "$where"
 
@@ -275,14 +276,14 @@ required 'a forged option' --container-image none env SLURM_CONF="$bare" \
     SLURM_SPANK__SLURM_SPANK_OPTION_vitrine_container_image=none srun -p required "$where"
 runs Required 'one of several partitions' -- -p required,required
 prints 'a step of salloc with a forged partition' Required as_user salloc -Q -p required \
-    sh -c "SLURM_JOB_PARTITION=debug srun $where"
+    sh -c "SLURM_JOB_PARTITION=debug srun -Q $where"
 try_batch -p required <<SH
 #!/bin/sh
 $where
 export SLURM_JOB_PARTITION=debug
-srun $where
-SLURM_CONF=$bare srun $where
-srun --container-image=none $where
+srun -Q $where
+SLURM_CONF=$bare srun -Q $where
+srun -Q --container-image=none $where
 SH
 is 'a batch job with a forged partition' "$(head -n 3 <<<"$out" | paste -s -d' ')" \
     'Required Required Required'
@@ -302,7 +303,7 @@ is 'and none ran' "$rc$out" 1
 # A required image that is not there.
 configure "PartitionName=required Image=$own/nowhere Required=yes"
 fails 'a required image that is missing' "$node: cannot find image $own/nowhere: no such file or directory; check the path, and that this node has its file system mounted" \
-    srun -p required "$where"
+    srun -Q -p required "$where"
 
 shared_cluster
 done_testing
