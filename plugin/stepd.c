@@ -253,16 +253,24 @@ static void give_up(void)
     _exit(1);
 }
 
+/* The same for a task that failed alone: tasks that have not entered yet fail with it. */
+static void fail_alone(spank_t sp, const struct vitrine_error *err)
+{
+    report_task(node(sp), err->text);
+    (void)leader_enter(step.leader);
+    leader_fail(step.leader, err);
+    leader_leave(step.leader);
+    give_up();
+}
+
 static void enter(spank_t sp, const char *cwd)
 {
     struct vitrine_error err;
     const struct vitrine_ready *ready = leader_ready(step.leader);
     int ns = leader_take_ns(step.leader, &err);
 
-    if (ns < 0 || vitrine_join(ns, &err) < 0) {
-        report_task(node(sp), err.text);
-        give_up();
-    }
+    if (ns < 0 || vitrine_join(ns, &err) < 0)
+        fail_alone(sp, &err);
     (void)close(ns);
     if (chdir(cwd) < 0) {
         (void)vitrine_fail(
@@ -272,8 +280,8 @@ static void enter(spank_t sp, const char *cwd)
         report_task(node(sp), err.text);
     }
     if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
-        report_task(node(sp), "cannot set PATH");
-        give_up();
+        (void)vitrine_fail(&err, VITRINE_EINTERNAL, "cannot set PATH");
+        fail_alone(sp, &err);
     }
 }
 
@@ -300,8 +308,7 @@ void stepd_task(spank_t sp)
     } else if (state == LEADER_FAILED) {
         give_up();
     } else if (vitrine_drop_privilege(&err) < 0) {
-        report_task(node(sp), err.text);
-        give_up();
+        fail_alone(sp, &err);
     }
 }
 

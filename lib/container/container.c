@@ -144,7 +144,9 @@ int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_sp
         return -1;
     job.mount = mount;
     if (ns_build(build, meanwhile, &job, ret->path, sizeof(ret->path), ret_ns, err) < 0)
-        return vitrine_wrap(err, "cannot run image %s", name);
+        return err && strstr(err->text, name)
+                   ? -1
+                   : vitrine_wrap(err, "cannot run image %s", name);
     ret->by_fuse = by_fuse;
     (void)snprintf(ret->image, sizeof(ret->image), "%s", name);
     return 0;
