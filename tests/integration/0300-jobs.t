@@ -62,9 +62,12 @@ as_bare() {
     is "$1" "$rc,$out,$(normal)" "$bare"
 }
 
-# Of what srun says, in no certain order, all but numbers of jobs and times.
+# Of what srun says, in no certain order, all but names of nodes, numbers of jobs
+# and times.
 normal() {
-    sed -E 's/StepId=[0-9.]+/StepId=/; s/STEP .* AT .*/STEP/' <<<"$err" | sort
+    sed -E 's/StepId=[0-9.]+/StepId=/; s/STEP .* AT .*/STEP/
+        s/slurmstepd-[^:]*/slurmstepd/; s/error: [^ ]+: task/error: task/
+        /: job [0-9]+ (queued|has been allocated)/d' <<<"$err" | sort
 }
 
 in_home() {
