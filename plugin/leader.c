@@ -70,7 +70,8 @@ static int leader_init(struct leader *leader)
     }
     errno = init_lock(&leader->shared->lock);
     if (errno != 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, leader->box) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   leader->box) < 0 ||
         pipe2(leader->server_log, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
     return 0;
@@ -131,6 +132,11 @@ void leader_fail(struct leader *leader, const struct vitrine_error *err)
 int leader_publish(struct leader *leader, int ns, struct vitrine_error *err)
 {
     char none = 0;
+    int old = -1;
+
+    /* Left by a leader who was killed before he could say so. */
+    while (fd_recv(leader->box[0], &none, sizeof(none), false, &old) == 0)
+        (void)close(old);
     int rc = fd_send(leader->box[1], &none, sizeof(none), ns);
 
     if (rc < 0)

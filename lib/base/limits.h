@@ -17,7 +17,7 @@
 #define LIMIT_PATH_ENV 32768
 
 /* Host paths that one container shows: mounts of the host, home, working directory. */
-#define LIMIT_BINDS 1024
+#define LIMIT_BINDS 4096
 
 /* Symbolic links followed while a host mount point is resolved, as in the kernel. */
 #define LIMIT_SYMLINKS 40
