@@ -255,6 +255,35 @@ START_TEST(what_a_leader_published_outlives_it)
 }
 END_TEST
 
+/* A leader may be killed after it has sent the descriptor and before it could say so. */
+START_TEST(what_is_published_last_is_what_tasks_get)
+{
+    int stale[2];
+
+    ck_assert_int_eq(pipe2(stale, O_CLOEXEC), 0);
+    ck_assert_int_eq(leader_publish(leader, stale[1], NULL), 0);
+    close(stale[1]);
+    ck_assert_int_eq(leader_publish(leader, ns_writer, NULL), 0);
+    int ns = leader_take_ns(leader, NULL);
+    ck_assert_int_ge(ns, 0);
+    ck_assert_int_eq(write(ns, "x", 1), 1);
+    char byte = 0;
+    ck_assert_int_eq(read(ns_reader, &byte, 1), 1);
+    ck_assert_int_eq(read(stale[0], &byte, 1), 0);
+    close(ns);
+    close(stale[0]);
+}
+END_TEST
+
+START_TEST(nothing_published_is_an_error_and_no_wait)
+{
+    struct vitrine_error err = {0};
+
+    ck_assert_int_eq(leader_take_ns(leader, &err), -1);
+    ck_assert_int_eq(err.code, VITRINE_EINTERNAL);
+}
+END_TEST
+
 START_TEST(leaders_error_is_everybodys)
 {
     for (int i = 0; i < TASKS; i++)
@@ -438,6 +467,8 @@ static Suite *make_suite(void)
     tcase_add_test(tc, tasks_that_wait_for_a_killed_leader_go_on);
     tcase_add_test(tc, task_killed_while_it_waits_is_no_harm);
     tcase_add_test(tc, what_a_leader_published_outlives_it);
+    tcase_add_test(tc, what_is_published_last_is_what_tasks_get);
+    tcase_add_test(tc, nothing_published_is_an_error_and_no_wait);
     tcase_add_test(tc, leaders_error_is_everybodys);
     tcase_add_test(tc, decision_for_the_host_is_made_once);
     tcase_add_test(tc, namespace_is_gone_with_the_release);
