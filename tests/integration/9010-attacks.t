@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Attacks with mounts of one's own and with signals at the worst moment: no image that a user
+# could have written gets to the kernel, nobody gets into a process that prepares, and nobody
+# holds up another user.
+# serial
+# timeout: 180
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/attack.sh"
+
+# ---- what the kernel may parse ------------------------------------------------------------
+
+cp "$tiny" "$own/mine.sqfs"
+chmod 644 "$own/mine.sqfs"
+on_loop 'a trusted image is on a loop device' "$own/mine.sqfs" 1
+on_loop "the user's is not" "$theirs" 0
+chmod 664 "$own/mine.sqfs"
+on_loop 'nor what a group can write' "$own/mine.sqfs" 0
+chmod 644 "$own/mine.sqfs"
+setfacl -m "u:$USER1:rw" "$own/mine.sqfs" 2>/dev/null &&
+    on_loop 'nor what an access control list lets somebody write' "$own/mine.sqfs" 0
+setfacl -b "$own/mine.sqfs" 2>/dev/null
+chmod 1777 "$own"
+on_loop 'nor what lies in a directory like /tmp' "$own/mine.sqfs" 0
+chmod 755 "$own"
+mkdir "$own/inner" "$own/mount"
+install -m 644 "$tiny" "$own/inner/tiny.sqfs"
+pack "$own/inner" "$home/inner.sqfs" >"$T/pack" 2>&1
+chmod 644 "$home/inner.sqfs"
+chown "$USER1" "$own/mount"
+"$tool" serve "$own/mount" "$uid" "$gid" "$home/inner.sqfs" \
+    "$VITRINE_TEST_PREFIX/libexec/vitrine/vitrine-fuse" >"$T/serve" 2>&1 &
+is_served() {
+    grep -q mounted "$T/serve" && as_user test -e "$own/mount/tiny.sqfs"
+}
+wait_for 10 is_served
+report "a user's own FUSE mount" $?
+is 'where all seems to be of root' \
+    "$(as_user stat -c '%u %a' "$own/mount" "$own/mount/tiny.sqfs" | xargs)" '0 755 0 644'
+on_loop 'is not trusted' "$own/mount/tiny.sqfs" 0
+umount "$own/mount"
+wait
+
+# ---- other users --------------------------------------------------------------------------
+
+mkdir "$home2/mount"
+chown "$USER2" "$home2/mount"
+chmod 755 "$home2"
+"$tool" serve "$home2/mount" "$(id -u "$USER2")" "$(id -g "$USER2")" >"$T/serve2" 2>&1 &
+wait_for 10 grep -q mounted "$T/serve2"
+report "another user's FUSE mount, which never answers" $?
+prints 'does not keep a step from starting' ran step "$tiny" echo ran
+pkill -u "$USER2" -x tool
+wait
+prints 'nor when it is dead' ran step "$tiny" echo ran
+umount "$home2/mount"
+
+slurmd=$(cat "$VITRINE_CLUSTER/slurmd.$node.pid")
+stopped() {
+    leader=$(pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r T) && [ -n "$leader" ]
+}
+traced() {
+    grep -q '^TracerPid:.*[1-9]' "/proc/$slurmd/status"
+}
+# stop_at SYSCALL IMAGE [N]: a step whose leader or builder has stopped there, as its user could
+# make it by a signal. strace lets go of it.
+stop_at() {
+    strace -f -qq -o /dev/null -p "$slurmd" -e trace="$1" \
+        --inject="$1:signal=SIGSTOP:when=${3:-1}" &
+    local tracer=$!
+    wait_for 10 traced
+    step "$2" echo ran >"$T/ran" 2>&1 &
+    wait_for 10 pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r t >/dev/null
+    sleep 0.2
+    kill "$tracer"
+    wait "$tracer" 2>/dev/null
+    wait_for 10 stopped
+    report "a step stopped in $1" $?
+}
+go_on() {
+    # shellcheck disable=SC2086 # numbers
+    as_user kill -CONT $leader
+    wait
+    is 'which the user makes go on' "$(cat "$T/ran")" ran
+}
+nothing='ptrace: EPERM
+mem: EACCES
+environ: EACCES
+maps: EACCES
+auxv: EACCES
+fd: EACCES
+root: EACCES
+cwd: EACCES
+ns/mnt: EACCES
+ns/user: EACCES'
+for call in openat2 fsopen unshare move_mount pivot_root setns; do
+    stop_at $call "$tiny"
+    for pid in $leader; do
+        is "process $(cat "/proc/$pid/comm"): the user cannot get into it" \
+            "$(as_user "$T/tool" intrude "$pid")" "$nothing"
+    done
+    go_on
+done
+stop_at flock "$own/mine.sqfs"
+prints 'holds up no other user' ran as_user2 timeout 10 srun --container-image="$tiny" echo ran
+go_on
+stop_at unshare "$theirs"
+try as_user2 timeout 10 srun --container-image="$tiny" echo ran
+is 'nor with FUSE' "$rc $out" '0 ran'
+go_on
+
+done_testing
