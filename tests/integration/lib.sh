@@ -61,7 +61,10 @@ try() {
     tried=$*
     "$@" >"$T/.out" 2>"$T/.err"
     rc=$?
-    out=$(tr -d '\0' <"$T/.out") err=$(tr -d '\0' <"$T/.err")
+    # On a busy cluster srun tells that it has had to wait for a moment.
+    out=$(tr -d '\0' <"$T/.out")
+    err=$(tr -d '\0' <"$T/.err" |
+        grep -vE '^srun: (job [0-9]+ (queued and waiting|has been allocated)|Job .*step creation temporarily|Step created for)')
 }
 
 show_try() {
