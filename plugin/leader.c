@@ -118,6 +118,11 @@ void leader_leave(struct leader *leader)
     (void)pthread_mutex_unlock(&leader->shared->lock);
 }
 
+enum leader_state leader_outcome(const struct leader *leader)
+{
+    return leader->shared->state;
+}
+
 void leader_decide_host(struct leader *leader)
 {
     leader->shared->state = LEADER_HOST;

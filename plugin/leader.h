@@ -33,6 +33,10 @@ void leader_free(struct leader *leader);
 enum leader_state leader_enter(struct leader *leader);
 void leader_leave(struct leader *leader);
 
+/* In slurmstepd, once the tasks have ended. Does not wait: a task that cannot be killed
+ * may still hold the lock. */
+enum leader_state leader_outcome(const struct leader *leader);
+
 void leader_decide_host(struct leader *leader);
 void leader_fail(struct leader *leader, const struct vitrine_error *err);
 /* Stores a descriptor of `ns` for the others; the caller keeps his own. */

@@ -340,11 +340,7 @@ void stepd_task_ended(spank_t sp)
 
 static bool has_failed(void)
 {
-    if (step.failed || !step.leader)
-        return step.failed;
-    enum leader_state state = leader_enter(step.leader);
-    leader_leave(step.leader);
-    return state == LEADER_FAILED;
+    return step.failed || (step.leader && leader_outcome(step.leader) == LEADER_FAILED);
 }
 
 void stepd_end(spank_t sp)
