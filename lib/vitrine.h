@@ -113,13 +113,16 @@ struct vitrine_spec {
                                   their order, NULL-terminated */
     const char *cwd;           /* where the tasks shall start */
     const char *const *binds;  /* more host paths that shall appear at their own place,
-                                  NULL-terminated; what does not exist is passed over */
+                                  NULL-terminated; passed over where the host has nothing,
+                                  or where an image's operating system has something */
     const char *const *host_commands; /* absolute paths of host programs that shall work
                                   inside whatever C library the image has, with libraries
                                   and plugins from where the calling process has its own;
                                   NULL-terminated, may be NULL */
-    const char *path;                 /* PATH of the host's environment, or NULL */
-    const char *venv;                 /* VIRTUAL_ENV of the host's environment, or NULL */
+    const char *const *host_files; /* what these commands need, as binds, but of these the
+                                  host's hide the image's */
+    const char *path;              /* PATH of the host's environment, or NULL */
+    const char *venv;              /* VIRTUAL_ENV of the host's environment, or NULL */
     int server_log; /* write end of a pipe: the FUSE server holds it as long as it
                        lives, and reports there; -1 without */
     struct vitrine_identity identity;

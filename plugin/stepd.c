@@ -141,8 +141,7 @@ static int settle_image(spank_t sp, const char **ret, struct vitrine_error *err)
     return 0;
 }
 
-/* Host paths of this very step: its batch script, its PMI server, its TMPDIR; and of
- * Slurm's own configuration. */
+/* Host paths of this very step. */
 #define STEP_BINDS 8
 
 struct paths {
@@ -163,19 +162,28 @@ static void add_path(struct paths *paths, const char *text, bool parent)
     paths->list[paths->count] = NULL;
 }
 
+/* What the job's environment names: its PMI server, its TMPDIR, its X11 cookie. The user
+ * may have set these to anything. */
 static void find_binds(spank_t sp, struct paths *ret)
 {
     static const char *const names[] = {"PMIX_SERVER_TMPDIR", "TMPDIR", "XAUTHORITY"};
-    int argc = 0;
-    char **argv = NULL, value[PATH_MAX];
+    char value[PATH_MAX];
 
-    if (job_is_batch(sp) &&
-        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0)
-        add_path(ret, argv[0], true);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         job_getenv(sp, names[i], value, sizeof(value), NULL);
         add_path(ret, value, false);
     }
+}
+
+/* What Slurm itself names: the batch script, and its configuration for its commands. */
+static void find_files(spank_t sp, struct paths *ret)
+{
+    int argc = 0;
+    char **argv = NULL;
+
+    if (job_is_batch(sp) &&
+        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0)
+        add_path(ret, argv[0], true);
     /* slurmd tells its slurmstepd's so; the job's own variable may say anything. */
     add_path(ret, getenv("SLURM_CONF"), true);
     add_path(ret, "/etc/slurm", false);
@@ -185,7 +193,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_error *err)
 {
     static char path[VITRINE_PATH_ENV_MAX];
-    static struct paths binds;
+    static struct paths binds, files;
     char venv[PATH_MAX], typed[PATH_MAX], submitted[PATH_MAX];
     const char *search[4] = {NULL};
     bool too_long;
@@ -199,6 +207,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     job_getenv(sp, SUBMIT_DIRECTORY, typed, sizeof(typed), NULL);
     job_getenv(sp, "SLURM_SUBMIT_DIR", submitted, sizeof(submitted), NULL);
     find_binds(sp, &binds);
+    find_files(sp, &files);
     if (typed[0])
         search[n++] = typed;
     if (cwd[0])
@@ -211,6 +220,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .search = search,
         .cwd = cwd,
         .binds = binds.list,
+        .host_files = files.list,
         .host_commands = job_commands(),
         .path = path,
         .venv = venv[0] ? venv : NULL,

@@ -16,10 +16,12 @@
 #include "privileged/caps.h"
 #include "privileged/kmount.h"
 #include "privileged/userns.h"
+#include "rootfs/hostmounts.h"
 #include "rootfs/rootfs.h"
 #include "spec/imageref.h"
 #include "vitrine.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -65,6 +67,33 @@ static int mount_file(const struct job *job, int image, const struct image_info 
     return 0;
 }
 
+/*
+ * A mount hides what lies under it, perhaps on purpose. The image is one mount without
+ * those below it, so it would show that again: the kernel, too, refuses such a view to
+ * whoever is privileged in a user namespace only.
+ */
+static int check_whole(int dir, const char *name, struct vitrine_error *err)
+{
+    char link[64], path[PATH_MAX], below[PATH_MAX];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    if (n < 0)
+        return vitrine_fail_sys(err, VITRINE_EMOUNT,
+                                "cannot use directory %s as an image", name);
+    path[n] = '\0';
+    int rc = hostmounts_below(path, below, sizeof(below));
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot list the host's mounts");
+    if (rc > 0)
+        return vitrine_fail(
+            err, VITRINE_EFORMAT,
+            "cannot use directory %s as an image: something is mounted in "
+            "it, at %s; name a directory without mounts",
+            name, below);
+    return 0;
+}
+
 static int mount_image(struct job *job, int image, bool *ret_by_fuse, int *ret_mount,
                        struct vitrine_error *err)
 {
@@ -74,6 +103,8 @@ static int mount_image(struct job *job, int image, bool *ret_by_fuse, int *ret_m
         return -1;
     if (info.kind != IMAGE_DIRECTORY)
         return mount_file(job, image, &info, ret_by_fuse, ret_mount, err);
+    if (check_whole(image, job->name, err) < 0)
+        return -1;
     int mount = kmount_directory(image);
     if (mount < 0)
         return error_from(err, VITRINE_EMOUNT, mount,

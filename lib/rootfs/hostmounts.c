@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <libmount.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +83,26 @@ neg_errno hostmounts_each(hostmounts_f each, void *arg)
 
         if (type && target && hostmounts_wanted(type, target) && !is_private(fs))
             rc = each(arg, target);
+    }
+    mnt_free_iter(iter);
+    mnt_unref_table(table);
+    return rc;
+}
+
+neg_errno hostmounts_below(const char *dir, char *buf, size_t size)
+{
+    struct libmnt_fs *fs;
+    struct libmnt_table *table = mnt_new_table_from_file("/proc/self/mountinfo");
+    struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+    int rc = table && iter ? 0 : -ENOMEM;
+
+    while (rc == 0 && mnt_table_next_fs(table, iter, &fs) == 0) {
+        const char *target = mnt_fs_get_target(fs);
+
+        if (target && strcmp(target, dir) != 0 && path_is_below(target, dir)) {
+            (void)snprintf(buf, size, "%s", target);
+            rc = 1;
+        }
     }
     mnt_free_iter(iter);
     mnt_unref_table(table);

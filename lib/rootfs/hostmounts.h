@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Is a mount of this type, at this place, one that users keep their data or software on?
  */
@@ -15,5 +16,11 @@ typedef neg_errno (*hostmounts_f)(void *arg, const char *target);
 /* Calls `each` for the wanted mounts of the process's namespace, in mount order; stops at
  * the first error and returns it. */
 neg_errno hostmounts_each(hostmounts_f each, void *arg);
+
+/*
+ * Whether something is mounted below the canonical path `dir`: 1, with where in `buf`, or
+ * 0.
+ */
+neg_errno hostmounts_below(const char *dir, char *buf, size_t size);
 
 #endif

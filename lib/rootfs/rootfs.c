@@ -118,8 +118,10 @@ static int make_plan(struct builder *b, struct vitrine_error *err)
         rc = add(b, run_user, PLAN_COVERS);
     if (rc == 0)
         rc = add(b, wish->identity.home, PLAN_COVERS);
+    for (size_t i = 0; wish->host_files && wish->host_files[i] && rc == 0; i++)
+        rc = add(b, wish->host_files[i], PLAN_COVERS);
     for (size_t i = 0; wish->binds && wish->binds[i] && rc == 0; i++)
-        rc = add(b, wish->binds[i], PLAN_COVERS);
+        rc = add(b, wish->binds[i], 0);
     if (rc == 0)
         rc = hosttools_plan(&b->tools, wish->host_commands, &b->plan);
     /* Last, so that everything else is known: most often it lies in one of those. */

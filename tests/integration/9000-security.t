@@ -181,6 +181,12 @@ for setting in TMPDIR=/ TMPDIR=/proc TMPDIR=/root TMPDIR=/proc/self/fd/7 TMPDIR=
     is "$name: no foreign file" "$out" "$uid"
     unlike "$name: no forged line" "$err" '^vitrine: '
 done
+for dir in /usr /etc /bin; do
+    # shellcheck disable=SC2016 # for the task; slurmstepd complains that it cannot write there
+    try as_user env TMPDIR=$dir timeout 30 srun --container-image="$tiny" \
+        sh -c 'echo $(readlink /usr/bin) $(grep ^ID= /etc/os-release)'
+    is "TMPDIR=$dir: the image keeps its own" "$out" '../bin ID=tiny'
+done
 # shellcheck disable=SC2016 # for the task
 prints 'SLURM_CONF of the job is not what is shown' "$VITRINE_CLUSTER/slurm.conf" as_user \
     timeout 30 srun --export=ALL,SLURM_CONF=/root/slurm.conf --container-image="$tiny" \

@@ -41,6 +41,19 @@ on_loop 'is not trusted' "$own/mount/tiny.sqfs" 0
 umount "$own/mount"
 wait
 
+# ---- what a mount hides -------------------------------------------------------------------
+
+cp -a "$tree" "$own/covered"
+echo hidden >"$own/covered/var/tmp/secret"
+mount -t tmpfs none "$own/covered/var"
+try step "$own/covered" cat /var/tmp/secret
+is 'a directory with a mount in it is no image' "$rc$out" 1
+error_line 'which is told' "^vitrine: $node: cannot use directory $own/covered as an image: something is mounted in it, at $own/covered/var; name a directory without mounts\$"
+try step / echo ran
+is 'nor is the root directory of the host' "$rc$out" 1
+umount "$own/covered/var"
+prints 'without the mount it is one' ran step "$own/covered" echo ran
+
 # ---- other users --------------------------------------------------------------------------
 
 mkdir "$home2/mount"

@@ -56,15 +56,17 @@ report() {
     return "$2"
 }
 
+# On a busy cluster srun tells that it has had to wait for a moment.
+without_waits() {
+    grep -vE '^srun: (job [0-9]+ (queued and waiting|has been allocated)|Job .*step creation temporarily|Step created for)'
+}
+
 # try CMD...: run it; what it wrote is then in $out and $err, its exit code in $rc.
 try() {
     tried=$*
     "$@" >"$T/.out" 2>"$T/.err"
     rc=$?
-    # On a busy cluster srun tells that it has had to wait for a moment.
-    out=$(tr -d '\0' <"$T/.out")
-    err=$(tr -d '\0' <"$T/.err" |
-        grep -vE '^srun: (job [0-9]+ (queued and waiting|has been allocated)|Job .*step creation temporarily|Step created for)')
+    out=$(tr -d '\0' <"$T/.out") err=$(tr -d '\0' <"$T/.err" | without_waits)
 }
 
 show_try() {
@@ -188,7 +190,7 @@ try_batch() {
         rc=timeout
     fi
     state=$(job_field "$job" JobState)
-    out=$(cat "$output")
+    out=$(without_waits <"$output")
 }
 
 # job_field JOB NAME: of scontrol show job.

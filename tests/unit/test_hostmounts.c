@@ -184,6 +184,20 @@ START_TEST(mounts_come_in_their_order_up_to_the_first_error)
 }
 END_TEST
 
+START_TEST(mounts_below_a_directory_are_found)
+{
+    char where[256] = "", dir[] = "/var/tmp/vitrine-test-below.XXXXXX";
+
+    ck_assert_int_eq(hostmounts_below("/", where, sizeof(where)), 1);
+    ck_assert(where[0] == '/' && where[1] != '\0');
+    /* What only begins with its name is not below it. */
+    ck_assert_int_eq(hostmounts_below("/pro", where, sizeof(where)), 0);
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(hostmounts_below(dir, where, sizeof(where)), 0);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("hostmounts");
@@ -191,6 +205,7 @@ static Suite *make_suite(void)
 
     tcase_add_checked_fixture(tc, make_base, remove_base);
     tcase_add_test(tc, shared_file_systems_are_wanted_wherever_they_are);
+    tcase_add_test(tc, mounts_below_a_directory_are_found);
     tcase_add_test(tc, local_file_systems_are_wanted_away_from_the_operating_system);
     tcase_add_test(tc, file_systems_that_hold_no_data_are_not_wanted);
     tcase_add_test(tc, root_of_the_host_is_never_wanted);
