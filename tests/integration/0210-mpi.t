@@ -1,18 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # MPI over two slurmd's and on one, with each PMI that Slurm has: whatever works on the host
-# works in an image with the distribution's Open MPI and MPICH, and says the same.
+# works in an image with the distribution's Open MPI and MPICH, and says the same. Which PMI
+# an MPI can speak is up to the distribution; one at least it must.
 # timeout: 180
 . "$(dirname "$0")/lib.sh"
 
-image=$(make_image mpi)
+image=$(make_image mpi) || exit
 home=$(getent passwd "$USER1" | cut -d: -f6)
-for mpi in openmpi mpich; do
-    for program in hello ring; do
-        ok "$program with $mpi is compiled" "mpicc.$mpi" -O1 -rdynamic \
-            -o "$home/$program.$mpi" "$integration/mpi-$program.c"
-    done
+
+# Where a site has them: these directories are not in the image by chance, below /var/tmp.
+dirs=/var/spool/vitrine-test-$slot
+clean_up() {
+    at_end_rc=0
+    (at_end) || at_end_rc=$?
+    trap - EXIT
+    rm -rf --one-file-system "$dirs"
+    exit $at_end_rc
+}
+trap clean_up EXIT
+rm -rf "$dirs"; mkdir -p "$dirs"
+for node in $NODES; do
+    install -d "$dirs/spool.$node"
+    install -d -m 1777 "$dirs/tmp.$node"
 done
+cat >"$T/slurm.conf" <<EOF
+SlurmdSpoolDir=$dirs/spool.%n
+TmpFS=$dirs/tmp.%n
+EOF
+private_cluster --slurm-conf "$T/slurm.conf"
 
 # Both nodes are this machine: of Open MPI's ranks on "different" nodes each would remove the
 # other's shared memory, bare too, so they must use the network.
@@ -20,50 +36,69 @@ btl() {
     [ "$1" = 1 ] && echo self,vader,tcp || echo self,tcp
 }
 
-# mpi_step NODES PMI PROGRAM [OPTION]...: its output in $out, its words in $err, sorted.
+# mpi_step NODES PMI PROGRAM [OPTION]...: its output is in $out, sorted.
 mpi_step() {
     try as_user env OMPI_MCA_btl="$(btl "$1")" timeout 40 \
         srun -Q --mpi="$2" -N"$1" -n4 --overcommit "${@:4}" "./$3"
     out=$(sort <<<"$out")
 }
 
-hello() { # NAME
-    seq -f "$1: rank %g of 4" 0 3
+# hello NAME NODES: four ranks, and each reads the memory of all others of its node.
+hello() {
+    seq -f "$1: rank %g of 4 reads $((4 / $2 - 1))" 0 3
 }
 
-# works NODES PMI MPI NAME: on the host, and inside just so.
-works() {
-    local program bare_out bare_err
+# Lines of stderr without what differs from run to run.
+words() {
+    sed -E 's/[0-9]+/N/g' <<<"$err" | sort -u
+}
+
+# inside_as_bare WHAT NODES PMI PROGRAM: after the same on the host.
+inside_as_bare() {
+    local bare_out=$out bare_words
+    bare_words=$(words)
+    mpi_step "${@:2}" --container-image="$image"
+    report "$1: works inside" "$rc" || show_try
+    is 'with the same output' "$out" "$bare_out"
+    is 'and no more words' "$(comm -13 <(echo "$bare_words") <(words))" ''
+}
+
+# mpi_works NAME MPI PMI NODES: fails if it does not on the host.
+mpi_works() {
+    local what="$1 by $3 on $4 node(s)"
+    mpi_step "$4" "$3" "hello.$2"
+    if [ "$rc" != 0 ] || [ "$out" != "$(hello "$1" "$4")" ]; then
+        diagnose "$what: does not work on the host, exit code $rc: $out" "${err:0:400}"
+        return 1
+    fi
+    inside_as_bare "$what, hello" "$4" "$3" "hello.$2"
+    mpi_step "$4" "$3" "ring.$2"
+    report "$what, ring: works on the host" "$rc" || show_try
+    like 'and is right' "$out" '^ranks 4, token 12, blocks 4, '
+    inside_as_bare "$what, ring" "$4" "$3" "ring.$2"
+}
+
+# check_mpi NAME MPI
+check_mpi() {
+    local program nodes pmi working
     for program in hello ring; do
-        mpi_step "$1" "$2" "$program.$3"
-        bare_out=$out bare_err=$err
-        report "$4 by $2 on $1 node(s), $program: works on the host" "$rc" || show_try
-        mpi_step "$1" "$2" "$program.$3" --container-image="$image"
-        report 'works inside' "$rc" || show_try
-        is 'with the same output' "$out" "$bare_out"
-        is 'and the same words' "$err" "$bare_err"
-        case $program in
-        hello) is 'which is four ranks' "$out" "$(hello "$4")" ;;
-        ring) like 'which is right' "$out" '^ranks 4, token 12, blocks 4, ' ;;
-        esac
+        ok "$program is compiled for $1" "mpicc.$2" -O1 -rdynamic \
+            -o "$home/$program.$2" "$integration/mpi-$program.c"
+    done
+    for nodes in 1 2; do
+        working=''
+        for pmi in pmi2 pmix; do
+            ! mpi_works "$1" "$2" "$pmi" "$nodes" || working=$working,$pmi
+        done
+        [ -n "$working" ]
+        report "$1 works by ${working#,} on $nodes node(s)" $?
     done
 }
 
-works 1 pmix openmpi 'Open MPI'
-like 'ranks of a node copy from each other (CMA)' "$out" 'CMA used$'
-works 2 pmix openmpi 'Open MPI'
-works 1 pmi2 mpich MPICH
-like 'ranks of a node copy from each other (CMA)' "$out" 'CMA used$'
-works 2 pmi2 mpich MPICH
+check_mpi 'Open MPI' openmpi
+check_mpi MPICH mpich
 
-# What the distribution did not build is no better and no worse inside: Open MPI without PMI2,
-# MPICH without PMIx (each rank then thinks that it is alone).
-for pair in 'pmi2 openmpi' 'pmix mpich'; do
-    read -r pmi mpi <<<"$pair"
-    mpi_step 1 "$pmi" "ring.$mpi"
-    bare="$rc $out"
-    mpi_step 1 "$pmi" "ring.$mpi" --container-image="$image"
-    is "$mpi by $pmi: inside as on the host" "$rc $out" "$bare"
-done
-
+# TEMPORARY
+try as_user srun -Q --mpi=pmix -N1 -n1 --container-image="$image" sh -c 'ls -lR '"$dirs"'; grep spool /proc/self/mountinfo'; show_try
+try as_user srun -Q --mpi=pmix -N1 -n1 --container-image="$image" strace -V;
 done_testing
