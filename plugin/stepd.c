@@ -150,6 +150,18 @@ struct paths {
     size_t count;
 };
 
+/* As Slurm writes PMIX_SERVER_TMPDIR: with a slash at the end, with two in the middle if
+ * SlurmdSpoolDir ends with one. The library takes no such path. */
+static void squeeze_slashes(char *path)
+{
+    char *to = path;
+
+    for (const char *from = path; *from; from++)
+        if (*from != '/' || (from[1] && from[1] != '/'))
+            *to++ = *from;
+    *to = '\0';
+}
+
 static void add_path(struct paths *paths, const char *text, bool parent)
 {
     if (!text || text[0] != '/' || strlen(text) >= PATH_MAX || paths->count == STEP_BINDS)
@@ -158,17 +170,44 @@ static void add_path(struct paths *paths, const char *text, bool parent)
     memcpy(copy, text, strlen(text) + 1);
     if (parent)
         (void)dirname(copy);
+    squeeze_slashes(copy);
     paths->list[paths->count++] = copy;
     paths->list[paths->count] = NULL;
+}
+
+/* Not in Slurm's headers, but all releases have it, for their own PMIx plugin. Its result
+ * is not freed: the task soon becomes another program. */
+__attribute__((weak)) extern char *slurm_get_tmp_fs(char *node_name);
+
+/* Where PMIx lets clients have files: Open MPI's session directory is there. Slurm makes
+ * it before the tasks, and no variable names it. */
+static void find_pmix(spank_t sp, struct paths *ret)
+{
+    char base[PATH_MAX], path[PATH_MAX];
+
+    job_getenv(sp, "PMIX_SERVER_TMPDIR", base, sizeof(base), NULL);
+    if (!base[0])
+        return;
+    add_path(ret, base, false);
+    job_getenv(sp, "SLURM_PMIX_TMPDIR", base, sizeof(base), NULL);
+    const char *tmp = base[0]             ? base
+                      : &slurm_get_tmp_fs ? slurm_get_tmp_fs((char *)node(sp))
+                                          : NULL;
+    int len = snprintf(path, sizeof(path), "%s/spmix_appdir_%u_%d.%d", tmp ? tmp : "",
+                       (unsigned)step.identity.who.uid, (int)job_item(sp, S_JOB_ID),
+                       (int)job_item(sp, S_JOB_STEPID));
+    if (tmp && len < (int)sizeof(path))
+        add_path(ret, path, false);
 }
 
 /* What the job's environment names: its PMI server, its TMPDIR, its X11 cookie. The user
  * may have set these to anything. */
 static void find_binds(spank_t sp, struct paths *ret)
 {
-    static const char *const names[] = {"PMIX_SERVER_TMPDIR", "TMPDIR", "XAUTHORITY"};
+    static const char *const names[] = {"TMPDIR", "XAUTHORITY"};
     char value[PATH_MAX];
 
+    find_pmix(sp, ret);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         job_getenv(sp, names[i], value, sizeof(value), NULL);
         add_path(ret, value, false);
