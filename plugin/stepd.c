@@ -180,23 +180,25 @@ static void add_path(struct paths *paths, const char *text, bool parent)
 __attribute__((weak)) extern char *slurm_get_tmp_fs(char *node_name);
 
 /* Where PMIx lets clients have files: Open MPI's session directory is there. Slurm makes
- * it before the tasks, and no variable names it. */
-static void find_pmix(spank_t sp, struct paths *ret)
+ * it before the tasks, and no variable names it. Its job and step are those of the name
+ * space: in a heterogeneous job not the component's own. */
+static void find_pmix_files(spank_t sp, struct paths *ret)
 {
-    char base[PATH_MAX], path[PATH_MAX];
+    static const char prefix[] = "slurm.pmix.";
+    char base[PATH_MAX], path[PATH_MAX], space[256];
 
-    job_getenv(sp, "PMIX_SERVER_TMPDIR", base, sizeof(base), NULL);
-    if (!base[0])
+    job_getenv(sp, "PMIX_NAMESPACE", space, sizeof(space), NULL);
+    if (strncmp(space, prefix, strlen(prefix)) != 0)
         return;
-    add_path(ret, base, false);
     job_getenv(sp, "SLURM_PMIX_TMPDIR", base, sizeof(base), NULL);
-    const char *tmp = base[0]             ? base
-                      : &slurm_get_tmp_fs ? slurm_get_tmp_fs((char *)node(sp))
-                                          : NULL;
-    int len = snprintf(path, sizeof(path), "%s/spmix_appdir_%u_%d.%d", tmp ? tmp : "",
-                       (unsigned)step.identity.who.uid, (int)job_item(sp, S_JOB_ID),
-                       (int)job_item(sp, S_JOB_STEPID));
-    if (tmp && len < (int)sizeof(path))
+    const char *tmp = base;
+    if (!tmp[0] && &slurm_get_tmp_fs)
+        tmp = slurm_get_tmp_fs((char *)node(sp));
+    if (!tmp)
+        return;
+    int len = snprintf(path, sizeof(path), "%s/spmix_appdir_%u_%s", tmp,
+                       (unsigned)step.identity.who.uid, space + strlen(prefix));
+    if (len < (int)sizeof(path))
         add_path(ret, path, false);
 }
 
@@ -204,14 +206,14 @@ static void find_pmix(spank_t sp, struct paths *ret)
  * may have set these to anything. */
 static void find_binds(spank_t sp, struct paths *ret)
 {
-    static const char *const names[] = {"TMPDIR", "XAUTHORITY"};
+    static const char *const names[] = {"PMIX_SERVER_TMPDIR", "TMPDIR", "XAUTHORITY"};
     char value[PATH_MAX];
 
-    find_pmix(sp, ret);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         job_getenv(sp, names[i], value, sizeof(value), NULL);
         add_path(ret, value, false);
     }
+    find_pmix_files(sp, ret);
 }
 
 /* What Slurm itself names: the batch script, and its configuration for its commands. */

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016 # some texts are for a shell inside
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # MPI over two slurmd's and on one, with each PMI that Slurm has: whatever works on the host
 # works in an image with the distribution's Open MPI and MPICH, and says the same. Which PMI
@@ -95,5 +96,16 @@ check_mpi() {
 
 check_mpi 'Open MPI' openmpi
 check_mpi MPICH mpich
+
+# PMIx names its directories by the job, of which each component has another number. Whether
+# MPI works across components is up to Slurm; the directories are inside in any case.
+shows_pmix='d=$(ls -d '$dirs'/tmp.*/spmix_appdir_*) && touch "$d/new" && ls -d "$PMIX_SERVER_TMPDIR"'
+ok 'the directories of PMIx are in each component of a heterogeneous job' \
+    as_user srun -Q --mpi=pmix --container-image="$image" -n1 sh -c "$shows_pmix" : \
+    -n1 sh -c "$shows_pmix"
+is 'one line of each' "$(grep -c /pmix <<<"$out")" 2
+as_user mkdir "$home/own"
+ok 'a SLURM_PMIX_TMPDIR of the user' as_user env SLURM_PMIX_TMPDIR="$home/own/" \
+    srun -Q --mpi=pmix --container-image="$image" sh -c "ls -d $home/own/spmix_appdir_*"
 
 done_testing
