@@ -175,8 +175,8 @@ static void add_path(struct paths *paths, const char *text, bool parent)
     paths->list[paths->count] = NULL;
 }
 
-/* Not in Slurm's headers, but all releases have it, for their own PMIx plugin. Its result
- * is not freed: the task soon becomes another program. */
+/* Not in Slurm's headers, but what its own PMIx plugin calls, in 22.05 and in 26.05. The
+ * result is not freed: the task soon becomes another program. */
 __attribute__((weak)) extern char *slurm_get_tmp_fs(char *node_name);
 
 /* Where PMIx lets clients have files: Open MPI's session directory is there. Slurm makes

@@ -24,10 +24,26 @@ for node in $NODES; do
     install -d -m 755 "$dirs" "$dirs/spool.$node"
     install -d -m 1777 "$dirs/tmp.$node"
 done
-printf '%s\n' "SlurmdSpoolDir=$dirs/spool.%n/" "TmpFS=$dirs/tmp.%n/" >"$T/slurm.conf"
+cat >"$T/slurm.conf" <<END
+SlurmdSpoolDir=$dirs/spool.%n/
+TmpFS=$dirs/tmp.%n/
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
+END
 private_cluster --slurm-conf "$T/slurm.conf"
 exit_is 'spool and TmpFS are not in the container as such' 2 \
     as_user srun -Q --container-image="$image" ls -d "$dirs"
+
+# PMIx names its directories by the job, of which each component has another number. Whether
+# MPI works across components is up to Slurm; the directories are inside in any case. Early,
+# as it leaves nodes "planned" until the scheduler has more to do.
+shows_pmix='d=$(ls -d '$dirs'/tmp.*/spmix_appdir_*) && touch "$d/new" && ls -d "$PMIX_SERVER_TMPDIR"'
+ok 'the directories of PMIx are in each component of a heterogeneous job' \
+    as_user srun -Q --mpi=pmix --container-image="$image" -n1 sh -c "$shows_pmix" : \
+    -n1 sh -c "$shows_pmix"
+is 'one line of each' "$(grep -c /pmix <<<"$out")" 2
+as_user mkdir "$home/own"
+ok 'a SLURM_PMIX_TMPDIR of the user' as_user env SLURM_PMIX_TMPDIR="$home/own/" \
+    srun -Q --mpi=pmix --container-image="$image" sh -c "ls -d $home/own/spmix_appdir_*"
 
 # Both nodes are this machine: of Open MPI's ranks on "different" nodes each would remove the
 # other's shared memory, bare too, so they must use the network.
@@ -96,16 +112,5 @@ check_mpi() {
 
 check_mpi 'Open MPI' openmpi
 check_mpi MPICH mpich
-
-# PMIx names its directories by the job, of which each component has another number. Whether
-# MPI works across components is up to Slurm; the directories are inside in any case.
-shows_pmix='d=$(ls -d '$dirs'/tmp.*/spmix_appdir_*) && touch "$d/new" && ls -d "$PMIX_SERVER_TMPDIR"'
-ok 'the directories of PMIx are in each component of a heterogeneous job' \
-    as_user srun -Q --mpi=pmix --container-image="$image" -n1 sh -c "$shows_pmix" : \
-    -n1 sh -c "$shows_pmix"
-is 'one line of each' "$(grep -c /pmix <<<"$out")" 2
-as_user mkdir "$home/own"
-ok 'a SLURM_PMIX_TMPDIR of the user' as_user env SLURM_PMIX_TMPDIR="$home/own/" \
-    srun -Q --mpi=pmix --container-image="$image" sh -c "ls -d $home/own/spmix_appdir_*"
 
 done_testing

@@ -77,7 +77,7 @@ fresh_trap() {
     cp -a "$tree" "$own/trap"
 }
 host_state() {
-    stat -c '%n %i %y %a %u' /etc /run /home /root /var /tmp/. /etc/passwd /etc/shadow
+    stat -c '%n %i %y %a %u' /etc /run /home /root /var /etc/passwd /etc/shadow # other tests use /tmp
 }
 
 fresh_trap

@@ -238,7 +238,7 @@ load_nodes() {
 }
 
 nodes_in_trouble() {
-    as_root sinfo -h -N -p debug -o '%N %T %E' | grep -vE ' (idle|mixed|allocated|completing) '
+    as_root sinfo -h -N -p debug -o '%N %T %E' | grep -vE ' (idle|mixed|allocated|completing|planned) '
 }
 
 # ---- images -------------------------------------------------------------------------------
