@@ -136,9 +136,11 @@ by_step_of_batch() {
     batch "ulimit -S -n 800; exec srun $T/probe $T/probe-setuid" "$@"
 }
 
+# Its input is silent but does not end: script would send ^D into the terminal.
 by_pty() {
+    [ -p "$T/silence" ] || mkfifo "$T/silence"
     as_user script -qec "stty rows 33 cols 101 && exec srun --pty $* $T/probe $T/probe-setuid" \
-        /dev/null
+        /dev/null <>"$T/silence"
 }
 
 by_peers() {
