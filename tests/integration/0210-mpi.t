@@ -110,7 +110,28 @@ check_mpi() {
     done
 }
 
+# check_mpirun MPI: the MPI's own starter, in a batch script. It calls srun, which is the host's,
+# for its daemons, and those start the ranks: on every node inside of the image.
+check_mpirun() {
+    local bare option
+    for option in none "$image"; do
+        try_batch -N2 -n4 --overcommit --container-image="$option" <<END
+#!/bin/sh
+export OMPI_MCA_btl=self,tcp
+mpirun.$1 -n 4 ./ring.$1
+exec mpirun.$1 -n 4 readlink /proc/self/ns/mnt >mnt
+END
+        [ "$option" = none ] && bare="$rc $out"
+    done
+    like "mpirun of $1: works on the host" "$bare" '^0 ranks 4, token 12, blocks 4, '
+    is 'and inside' "$rc $out" "$bare"
+    is 'of four ranks, none is on the host' \
+        "$(wc -l <"$home/mnt") $(grep -cFx "$(readlink /proc/self/ns/mnt)" "$home/mnt")" '4 0'
+}
+
 check_mpi 'Open MPI' openmpi
 check_mpi MPICH mpich
+check_mpirun openmpi
+check_mpirun mpich
 
 done_testing
