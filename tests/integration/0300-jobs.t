@@ -43,6 +43,7 @@ END
 private_cluster --slurm-conf "$T/slurm.conf"
 # Read by each step.
 config=$VITRINE_CLUSTER/vitrine.conf
+srun=$(as_user sh -c 'command -v srun')
 # The daemon of the first node, and what could pile up in it.
 slurmd=$(cat "$VITRINE_CLUSTER/slurmd.${NODES%% *}.pid")
 mounts_of_slurmd() { cut -d' ' -f4,5 "/proc/$slurmd/mountinfo"; }
@@ -66,7 +67,7 @@ as_bare() {
 # and times.
 normal() {
     sed -E 's/StepId=[0-9.]+/StepId=/; s/STEP .* AT .*/STEP/
-        s/slurmstepd-[^:]*/slurmstepd/; s/error: [^ ]+: task/error: task/
+        s/^(slurmstepd-[^:]*:|\[.*\]) error/slurmstepd: error/; s/error: [^ ]+: task/error: task/
         /: job [0-9]+ (queued|has been allocated)/d' <<<"$err" | sort
 }
 
@@ -105,8 +106,8 @@ try_batch <"$T/line"
 is 'as an #SBATCH line' "$out" $'tiny\ntiny'
 try_batch --export=NONE <"$T/line"
 is 'also with --export=NONE' "$out" $'tiny\ntiny'
-# As on any host, srun has no PATH there.
-sed 's/srun sh/srun \/bin\/sh/' "$T/line" >"$T/line-of-host"
+# As on any host, there is no PATH that knows of srun, and none for its tasks.
+sed "s|srun sh|$srun /bin/sh|" "$T/line" >"$T/line-of-host"
 try_batch --export=NONE --container-image=none <"$T/line-of-host"
 is 'the command line overrides the line' "$out" "$host_id"$'\n'"$host_id"
 
@@ -258,7 +259,7 @@ scontrol show hostnames a[8-10] | xargs
 sinfo -h -p debug -o %P
 squeue -h -j "$SLURM_JOB_ID" -o '%j %T'
 srun -n2 --overcommit sh -c '. /etc/os-release; echo $ID'
-srun -l cat </etc/os-release | head -n 1
+srun -l cat </etc/os-release | sed -n 1p
 srun sh -c 'exit 9' 2>/dev/null
 echo "code $?"
 sbatch -Q -W -o nested.out --wrap '. /etc/os-release; echo "job in $ID"' && cat nested.out
@@ -298,7 +299,7 @@ mkdir -p "$variant/.singularity.d/env"
 echo 'export PATH="/opt/apptainer/bin:/bin"' \
     >"$variant/.singularity.d/env/10-docker2singularity.sh"
 # Slurm's commands are found in any case.
-last=$(as_user sh -c 'dirname "$(command -v srun)"')
+last=$(dirname "$srun")
 for name in pam charlie apptainer; do
     prints "PATH of an image: $name" "$name /opt/$name/bin:/bin:$last" \
         as_user srun --container-image="$T/$name" where
@@ -312,7 +313,7 @@ prints 'the usual PATH' "$usual$last" \
 as_user mkdir "$home/bin"
 in_home bin/mine <<<$'#!/bin/sh\necho mine "$PATH"'
 prints "the user's own directories come last" "mine $usual:$home/bin$last" \
-    as_user env PATH="$home/bin:/usr/games:/usr/bin:/bin" srun --container-image="$tiny" mine
+    as_user env PATH="$home/bin:/usr/games:/usr/bin:/bin" "$srun" --container-image="$tiny" mine
 
 venv=$home/venv
 version=$(cd "$IMAGES/base.dir/usr/lib" && echo python3.*)
@@ -322,10 +323,10 @@ echo 'home = /usr/bin' | in_home venv/pyvenv.cfg
 echo 'name = "mine"' | in_home "venv/lib/$version/site-packages/treasure.py"
 prints 'a Python virtual environment' "mine $venv" \
     as_user env VIRTUAL_ENV="$venv" PATH="$venv/bin:/usr/bin:/bin" \
-    srun --container-image="$base" python -c 'import sys, treasure; print(treasure.name, sys.prefix)'
+    "$srun" --container-image="$base" python -c 'import sys, treasure; print(treasure.name, sys.prefix)'
 prints 'an active one comes first' "$venv/bin:$usual$last" \
     as_user env VIRTUAL_ENV="$venv" PATH="/usr/bin:$venv/bin" \
-    srun --container-image="$base" printenv PATH
+    "$srun" --container-image="$base" printenv PATH
 prints 'one that was left does not' "$usual$last" \
     as_user env VIRTUAL_ENV="$venv" srun --container-image="$base" printenv PATH
 prints 'variables and arguments arrive as they are' $'a  b\n|*|$x|' \
@@ -381,18 +382,22 @@ echo "MountExclude=$scratch" >"$config"
 exit_is 'MountExclude hides some' 1 inside "ls -d $scratch"
 : >"$config"
 
+# A directory of operating systems, but not the one where this Slurm lives.
+owned=/opt
+[[ $srun != /opt/* ]] || owned=/boot
+mkdir -p "$T/pam$owned/pam"
 # A network file system, as it looks: served by FUSE, from an image with "of-host" in it.
 mkdir "$T/share"
 touch "$T/share/of-host"
 pack "$T/share" "$T/share.sqfs" >/dev/null
 exec 3<"$T/share.sqfs" 4<>/dev/fuse 5>/dev/null
-mount -i -t fuse.share -o fd=4,rootmode=40000,user_id=0,group_id=0,allow_other share /opt
+mount -i -t fuse.share -o fd=4,rootmode=40000,user_id=0,group_id=0,allow_other share "$owned"
 "$VITRINE_TEST_PREFIX/libexec/vitrine/vitrine-fuse" 0 &
 exec 3<&- 4<&- 5<&-
-is 'a shared file system on /opt' "$(ls /opt)" of-host
-prints 'does not cover /opt of an image' pam as_user srun --container-image="$T/pam" ls /opt
-prints 'unless there is nothing' of-host inside 'ls /opt'
-umount /opt
+is "a shared file system on $owned" "$(ls "$owned")" of-host
+prints "does not cover the image's own" pam as_user srun --container-image="$T/pam" ls "$owned"
+prints 'unless there is nothing' of-host inside "ls $owned"
+umount "$owned"
 
 # ---- many steps ---------------------------------------------------------------------------
 
