@@ -106,9 +106,40 @@ VITRINE_PUBLIC bool vitrine_config_has_required(const struct vitrine_config *con
 VITRINE_PUBLIC int vitrine_image_check(const char *image, bool *ret_none,
                                        struct vitrine_error *err);
 
+/* Where nothing else is said, a zero leaves the choice to vitrine.conf. */
+enum vitrine_choice { VITRINE_UNSET, VITRINE_NO, VITRINE_YES };
+
+enum vitrine_root {
+    VITRINE_ROOT_UNSET,
+    VITRINE_ROOT_READONLY,
+    VITRINE_ROOT_WRITABLE, /* one writable layer for all tasks of the node */
+    VITRINE_ROOT_PRIVATE,  /* one for each task: each calls vitrine_prepare() */
+};
+
+/* What becomes of a named container. */
+enum vitrine_start {
+    VITRINE_START_AUTO,    /* joined if it runs, else started, else created */
+    VITRINE_START_CREATE,  /* an error if it exists */
+    VITRINE_START_EXEC,    /* an error unless it runs */
+    VITRINE_START_NO_EXEC, /* never joined, but started with mounts of its own */
+};
+
+enum vitrine_unshare {
+    VITRINE_UNSHARE_NET = 1 << 0, /* a network of its own, with a loopback device */
+    VITRINE_UNSHARE_IPC = 1 << 1, /* System V IPC, POSIX queues, /dev/shm */
+    VITRINE_UNSHARE_UTS = 1 << 2, /* host name */
+};
+
+/*
+ * Checks the text of --container-mounts, "SRC[:DST[:FLAG+FLAG...]],...", without looking
+ * for the files, and the name of a container.
+ */
+VITRINE_PUBLIC int vitrine_mounts_check(const char *mounts, struct vitrine_error *err);
+VITRINE_PUBLIC int vitrine_name_check(const char *name, struct vitrine_error *err);
+
 /* All borrowed. Zero it, then set what is known: new members are optional ones. */
 struct vitrine_spec {
-    const char *image;         /* as the user wrote it */
+    const char *image;         /* as the user wrote it; NULL: that of `container` */
     const char *const *search; /* directories where a relative image is looked up, in
                                   their order, NULL-terminated */
     const char *cwd;           /* where the tasks shall start */
@@ -121,8 +152,24 @@ struct vitrine_spec {
                                   NULL-terminated, may be NULL */
     const char *const *host_files; /* what these commands need, as binds, but of these the
                                   host's hide the image's */
-    const char *path;              /* PATH of the host's environment, or NULL */
-    const char *venv;              /* VIRTUAL_ENV of the host's environment, or NULL */
+    const char *const *scripts;    /* host scripts that will be run inside, at their own
+                                  path: shown, and missed interpreters are told in
+                                  vitrine_ready.remark; NULL-terminated, may be NULL */
+    const char *const *environ;    /* of the tasks, "NAME=VALUE", NULL-terminated */
+    const char *const *keep_env;   /* names of variables of which the image's value does
+                                  not count, NULL-terminated, may be NULL */
+    const char *mounts;            /* as --container-mounts says them, or NULL */
+    const char *workdir;           /* in the container, or NULL */
+    const char *container;         /* the name of a container, or NULL */
+    const char *job;               /* what a container of a job's scope belongs to */
+    const char *step;              /* "JOB.STEP": by this name others may join */
+    enum vitrine_start start;
+    enum vitrine_choice mount_home, remap_root, entrypoint;
+    bool entrypoint_log; /* what the entry point says goes to standard error */
+    enum vitrine_root root;
+    unsigned unshare;        /* of enum vitrine_unshare */
+    const char *save;        /* a file to which the container shall be saved, or NULL */
+    const char *path, *venv; /* PATH and VIRTUAL_ENV of environ (going: see environ) */
     int server_log; /* write end of a pipe: the FUSE server holds it as long as it
                        lives, and reports there; -1 without */
     struct vitrine_identity identity;
