@@ -180,11 +180,35 @@ struct vitrine_spec {
 
 #define VITRINE_PATH_ENV_MAX 32768
 
-/* What the tasks of a prepared container need; holds no pointer. */
+/* What holds a container while it is prepared or runs. */
+enum {
+    VITRINE_FD_MNT, /* namespaces; the mount namespace is always there */
+    VITRINE_FD_USER,
+    VITRINE_FD_NET,
+    VITRINE_FD_IPC,
+    VITRINE_FD_UTS,
+    VITRINE_FD_ENVIRON, /* what becomes of the environment: vitrine_environ_each() */
+    VITRINE_FD_LOCK,    /* says that a named container runs, as long as somebody has it */
+    VITRINE_FD_SAVE,    /* who waits to save it: vitrine_save() */
+    VITRINE_FDS,
+};
+
+/* Descriptors, close-on-exec, or -1. They may be passed to other processes; when the last
+ * copy is closed and the last process inside has ended, the kernel frees everything. */
+struct vitrine_container {
+    int fd[VITRINE_FDS];
+};
+
+/* What the tasks of a prepared container need to know; holds no pointer. */
 struct vitrine_ready {
     bool by_fuse;                    /* the image is served by FUSE */
+    bool fake_root;                  /* tasks are root in a namespace of the user's */
+    bool fake_ids;                   /* and have no other id than that */
+    bool pytorch;                    /* Compat=pyxis, and the image is for PyTorch */
     char path[VITRINE_PATH_ENV_MAX]; /* PATH inside */
+    char workdir[4096];              /* where tasks start; "": where they are */
     char image[4096];                /* the image file that was found */
+    char remark[512];                /* a line for the user, or "" */
 };
 
 /*
@@ -194,21 +218,48 @@ struct vitrine_ready {
 VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
+ * As root, before a process becomes the user: makes a place for the named containers of a
+ * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->name.
+ */
+VITRINE_PUBLIC int vitrine_make_room(const struct vitrine_config *config, uid_t uid,
+                                     gid_t gid, const char *job,
+                                     struct vitrine_error *err);
+
+/*
+ * As root, when a job has ended: removes its named containers, and those of jobs that
+ * were there before the node was started last. With job NULL only the latter.
+ */
+VITRINE_PUBLIC int vitrine_remove_room(const struct vitrine_config *config,
+                                       const char *job, struct vitrine_error *err);
+
+/*
  * Prepares a container: finds and opens the image with the user's own rights, mounts it,
- * assembles its root. Call it once per node and step, as the user. On success *ret_ns is
- * a descriptor (close-on-exec) of a mount namespace, which lives as long as somebody
- * holds it or is in it; nothing else has to be cleaned up. Waits on the image's file
- * system.
+ * assembles its root; or finds the one that runs. Call it once per node and step, as the
+ * user. Nothing has to be cleaned up but the descriptors in *ret. Waits on the image's
+ * file system, and for others who prepare the same named container.
  */
 VITRINE_PUBLIC int vitrine_prepare(const struct vitrine_config *config,
-                                   const struct vitrine_spec *spec, int *ret_ns,
-                                   struct vitrine_ready *ret, struct vitrine_error *err);
+                                   const struct vitrine_spec *spec,
+                                   struct vitrine_container *ret,
+                                   struct vitrine_ready *ret_ready,
+                                   struct vitrine_error *err);
 
 /*
  * Moves the calling process into a prepared container, gives up every privilege for good
- * and sets no_new_privs, also if it fails. The working directory is "/" afterwards.
+ * (a fake root keeps that in his own namespace) and sets no_new_privs, also if it fails.
+ * The working directory is "/" afterwards.
  */
-VITRINE_PUBLIC int vitrine_join(int ns, struct vitrine_error *err);
+VITRINE_PUBLIC int vitrine_join(const struct vitrine_container *container,
+                                const struct vitrine_ready *ready,
+                                struct vitrine_error *err);
+
+/* Closes all descriptors. */
+VITRINE_PUBLIC void vitrine_close(struct vitrine_container *container);
+
+/* Saves a container to the file that its spec named, once its tasks have ended, and waits
+ * for that. For any process that has its descriptors. */
+VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container,
+                                struct vitrine_error *err);
 
 /* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */
 VITRINE_PUBLIC int vitrine_drop_privilege(struct vitrine_error *err);

@@ -78,62 +78,115 @@ neg_errno fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size)
     return 0;
 }
 
-neg_errno fd_send(int sock, const void *buf, size_t size, int passed)
-{
+/* What goes over the socket: which of the descriptors are there, then the message. */
+struct parts {
+    uint32_t present;
+    struct iovec iov[2];
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = (void *)buf, .iov_len = size};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        char space[CMSG_SPACE(sizeof(int) * FD_PASS_MAX)];
+    } control;
+    struct msghdr msg;
+};
 
-    if (passed >= 0) {
-        msg.msg_control = control.space;
-        msg.msg_controllen = sizeof(control.space);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+static void parts_init(struct parts *parts, const void *buf, size_t size)
+{
+    *parts = (struct parts){0};
+    parts->iov[0] = (struct iovec){&parts->present, sizeof(parts->present)};
+    parts->iov[1] = (struct iovec){(void *)buf, size};
+    parts->msg.msg_iov = parts->iov;
+    parts->msg.msg_iovlen = 2;
+}
+
+neg_errno fd_send_all(int sock, const void *buf, size_t size, const int *fds,
+                      size_t count)
+{
+    struct parts parts;
+    int passed[FD_PASS_MAX];
+    size_t n = 0;
+
+    parts_init(&parts, buf, size);
+    for (size_t i = 0; i < count && i < FD_PASS_MAX; i++) {
+        if (fds[i] < 0)
+            continue;
+        parts.present |= 1U << i;
+        passed[n++] = fds[i];
+    }
+    if (n > 0) {
+        parts.msg.msg_control = parts.control.space;
+        parts.msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&parts.msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &passed, sizeof(int));
+        c->cmsg_len = CMSG_LEN(n * sizeof(int));
+        memcpy(CMSG_DATA(c), passed, n * sizeof(int));
     }
     for (;;) {
-        ssize_t n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+        ssize_t sent = sendmsg(sock, &parts.msg, MSG_NOSIGNAL);
 
-        if (n < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (sent < 0)
             return -errno;
-        return (size_t)n == size ? 0 : -EPROTO;
+        return (size_t)sent == size + sizeof(parts.present) ? 0 : -EPROTO;
     }
+}
+
+/* The descriptors that came; those beyond `max` are not there: the kernel has dropped and
+ * marked them. */
+static size_t take_passed(struct msghdr *msg, int *passed)
+{
+    size_t n = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(passed, CMSG_DATA(c), n * sizeof(int));
+    }
+    return n;
+}
+
+static neg_errno close_all(const int *fds, size_t count, neg_errno rc)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)close(fds[i]);
+    return rc;
+}
+
+neg_errno fd_recv_all(int sock, void *buf, size_t size, bool peek, int *fds, size_t count)
+{
+    struct parts parts;
+    int passed[FD_PASS_MAX];
+    ssize_t n;
+
+    parts_init(&parts, buf, size);
+    parts.msg.msg_control = parts.control.space;
+    parts.msg.msg_controllen = CMSG_LEN(count * sizeof(int));
+    do {
+        n = recvmsg(sock, &parts.msg, MSG_CMSG_CLOEXEC | (peek ? MSG_PEEK : 0));
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    size_t npassed = take_passed(&parts.msg, passed);
+    if (n == 0)
+        return close_all(passed, npassed, -EPIPE);
+    if ((size_t)n != size + sizeof(parts.present) ||
+        (parts.msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+        (uint64_t)parts.present >> count ||
+        (size_t)__builtin_popcount(parts.present) != npassed)
+        return close_all(passed, npassed, -EPROTO);
+    for (size_t i = 0, next = 0; i < count; i++)
+        fds[i] = parts.present & 1U << i ? passed[next++] : -1;
+    return 0;
+}
+
+neg_errno fd_send(int sock, const void *buf, size_t size, int passed)
+{
+    return fd_send_all(sock, buf, size, &passed, 1);
 }
 
 neg_errno fd_recv(int sock, void *buf, size_t size, bool peek, int *ret_passed)
 {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec iov = {.iov_base = buf, .iov_len = size};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.space,
-                         /* Room for one: the kernel drops and marks any more. */
-                         .msg_controllen = CMSG_LEN(sizeof(int))};
-    cleanup_fd int passed = -1;
-    ssize_t n;
-
-    do {
-        n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | (peek ? MSG_PEEK : 0));
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(&passed, CMSG_DATA(c), sizeof(int));
-    if (n == 0 && size > 0)
-        return -EPIPE;
-    if ((size_t)n != size || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-        return -EPROTO;
-    *ret_passed = steal_fd(&passed);
-    return 0;
+    return fd_recv_all(sock, buf, size, peek, ret_passed, 1);
 }

@@ -21,6 +21,20 @@ neg_errno fd_write_full(int fd, const void *buf, size_t size);
  */
 neg_errno fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size);
 
+/* So many descriptors go with one message. */
+#define FD_PASS_MAX 16
+
+/*
+ * Sends one message with up to FD_PASS_MAX descriptors; those of -1 arrive as -1.
+ * SOCK_SEQPACKET, and the receiver expects as many.
+ */
+neg_errno fd_send_all(int sock, const void *buf, size_t size, const int *fds,
+                      size_t count);
+
+/* The counterpart; for `peek` and errors see fd_recv(). */
+neg_errno fd_recv_all(int sock, void *buf, size_t size, bool peek, int *fds,
+                      size_t count);
+
 /* Sends one message, with `passed` attached unless it is -1. SOCK_SEQPACKET. */
 neg_errno fd_send(int sock, const void *buf, size_t size, int passed);
 

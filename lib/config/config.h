@@ -14,6 +14,19 @@ enum config_kernel_mount {
     CONFIG_KERNEL_MOUNT_NEVER,
 };
 
+enum config_compat {
+    CONFIG_COMPAT_NONE,  /* the container is not felt */
+    CONFIG_COMPAT_PYXIS, /* defaults are those that scripts written for pyxis rely on */
+};
+
+enum config_scope {
+    CONFIG_SCOPE_JOB,  /* a named container goes with the job that made it */
+    CONFIG_SCOPE_USER, /* it stays until the user removes it */
+};
+
+/* Where named containers are if ContainerDir says nothing. */
+#define CONFIG_CONTAINER_DIR "/var/lib/vitrine"
+
 /* A default image. */
 struct config_image {
     char *image;   /* an absolute path, or NULL for "none" */
@@ -38,7 +51,11 @@ struct config {
     size_t nimages, npartitions, nimage_dirs, nmount_include, nmount_exclude;
     size_t ntrusted_owners;
     enum config_kernel_mount kernel_mount;
-    bool mount_host; /* MountHost=auto */
+    enum config_compat compat;
+    enum config_scope scope;
+    const char *container_dir; /* ContainerDir */
+    const char *writable_size; /* WritableSize, as tmpfs takes it; "": half the memory */
+    bool mount_host;           /* MountHost=auto */
     char *text;
 };
 

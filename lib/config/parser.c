@@ -16,6 +16,9 @@
 #define PASSWD_BUFFER 32768
 
 enum key {
+    KEY_COMPAT,
+    KEY_CONTAINER_DIR,
+    KEY_CONTAINER_SCOPE,
     KEY_IMAGE,
     KEY_IMAGE_DIR,
     KEY_KERNEL_MOUNT,
@@ -25,10 +28,14 @@ enum key {
     KEY_PARTITION_NAME,
     KEY_REQUIRED,
     KEY_TRUSTED_OWNER,
+    KEY_WRITABLE_SIZE,
     KEYS,
 };
 
 static const char *const key_names[KEYS] = {
+    [KEY_COMPAT] = "Compat",
+    [KEY_CONTAINER_DIR] = "ContainerDir",
+    [KEY_CONTAINER_SCOPE] = "ContainerScope",
     [KEY_IMAGE] = "Image",
     [KEY_IMAGE_DIR] = "ImageDir",
     [KEY_KERNEL_MOUNT] = "KernelMount",
@@ -38,6 +45,7 @@ static const char *const key_names[KEYS] = {
     [KEY_PARTITION_NAME] = "PartitionName",
     [KEY_REQUIRED] = "Required",
     [KEY_TRUSTED_OWNER] = "TrustedOwner",
+    [KEY_WRITABLE_SIZE] = "WritableSize",
 };
 
 struct parser {
@@ -274,20 +282,75 @@ static int read_owners(struct config *config, char *list, struct vitrine_error *
     return 0;
 }
 
+/* --- containers --- */
+
+static int read_directory(const char *value, const char **ret, struct vitrine_error *err)
+{
+    if (!path_is_normal(value) || value[1] == '\0' || strlen(value) >= PATH_MAX / 2)
+        return vitrine_fail(err, VITRINE_ECONFIG,
+                            "ContainerDir: '%s' is not an absolute path free of '.', "
+                            "'..', and needless slashes",
+                            value);
+    *ret = value;
+    return 0;
+}
+
+/* As tmpfs takes it: bytes, or with k, m, g or t so many times 1024, or a share of the
+ * memory. */
+static int read_size(const char *value, const char **ret, struct vitrine_error *err)
+{
+    size_t digits = strspn(value, "0123456789");
+    const char *unit = value + digits;
+
+    if (digits == 0 || digits > 15 || value[0] == '0' || (unit[0] && unit[1]) ||
+        !strchr("kKmMgGtT%", unit[0]))
+        return vitrine_fail(err, VITRINE_ECONFIG,
+                            "WritableSize: '%s' is not a size, as in 500M, 16G or 25%%",
+                            value);
+    *ret = value;
+    return 0;
+}
+
 /* --- lines --- */
+
+static const char *const compat_words[] = {
+    [CONFIG_COMPAT_NONE] = "none", [CONFIG_COMPAT_PYXIS] = "pyxis", NULL};
+static const char *const scope_words[] = {
+    [CONFIG_SCOPE_JOB] = "job", [CONFIG_SCOPE_USER] = "user", NULL};
+static const char *const kernel_words[] = {
+    [CONFIG_KERNEL_MOUNT_TRUSTED] = "trusted",
+    [CONFIG_KERNEL_MOUNT_ALWAYS] = "always",
+    [CONFIG_KERNEL_MOUNT_NEVER] = "never",
+    NULL,
+};
+static const char *const host_words[] = {"none", "auto", NULL};
+
+/* Keys whose value is one of a few words. */
+static int read_choice(struct config *config, enum key key, const char *value,
+                       struct vitrine_error *err)
+{
+    int word;
+
+    if (key == KEY_COMPAT) {
+        word = read_word(key, value, compat_words, "pyxis or none", err);
+        config->compat = word > 0 ? CONFIG_COMPAT_PYXIS : CONFIG_COMPAT_NONE;
+    } else if (key == KEY_CONTAINER_SCOPE) {
+        word = read_word(key, value, scope_words, "job or user", err);
+        config->scope = word > 0 ? CONFIG_SCOPE_USER : CONFIG_SCOPE_JOB;
+    } else if (key == KEY_KERNEL_MOUNT) {
+        word = read_word(key, value, kernel_words, "trusted, always or never", err);
+        if (word >= 0)
+            config->kernel_mount = (enum config_kernel_mount)word;
+    } else {
+        word = read_word(key, value, host_words, "auto or none", err);
+        config->mount_host = word > 0;
+    }
+    return word < 0 ? -1 : 0;
+}
 
 static int read_global(struct config *config, enum key key, char *value,
                        struct vitrine_error *err)
 {
-    static const char *const kernel_words[] = {
-        [CONFIG_KERNEL_MOUNT_TRUSTED] = "trusted",
-        [CONFIG_KERNEL_MOUNT_ALWAYS] = "always",
-        [CONFIG_KERNEL_MOUNT_NEVER] = "never",
-        NULL,
-    };
-    static const char *const host_words[] = {"none", "auto", NULL};
-    int word = 0;
-
     switch (key) {
     case KEY_IMAGE:
         return read_image(value, &config->global, err);
@@ -303,15 +366,15 @@ static int read_global(struct config *config, enum key key, char *value,
                           err);
     case KEY_TRUSTED_OWNER:
         return read_owners(config, value, err);
+    case KEY_CONTAINER_DIR:
+        return read_directory(value, &config->container_dir, err);
+    case KEY_WRITABLE_SIZE:
+        return read_size(value, &config->writable_size, err);
+    case KEY_COMPAT:
+    case KEY_CONTAINER_SCOPE:
     case KEY_KERNEL_MOUNT:
-        word = read_word(key, value, kernel_words, "trusted, always or never", err);
-        if (word >= 0)
-            config->kernel_mount = (enum config_kernel_mount)word;
-        return word < 0 ? -1 : 0;
     case KEY_MOUNT_HOST:
-        word = read_word(key, value, host_words, "auto or none", err);
-        config->mount_host = word > 0;
-        return word < 0 ? -1 : 0;
+        return read_choice(config, key, value, err);
     case KEY_PARTITION_NAME:
     case KEYS:
         break;

@@ -29,6 +29,8 @@ static const cap_value_t builder_caps[] = {
     CAP_CHOWN,        /* mount points that look like the image's own */
     CAP_DAC_OVERRIDE, /* mount points in the image's root-owned directories */
     CAP_FOWNER,       /* their modes; copy-up in the overlay */
+    CAP_FSETID,       /* the same for set-group-ID bits, in a fake root's own overlay */
+    CAP_SETFCAP,      /* and for file capabilities, which hold in his namespace alone */
 };
 
 static neg_errno set_caps(const cap_value_t *permitted, int npermitted,
@@ -92,6 +94,14 @@ neg_errno caps_drop(void)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0)
         return -errno;
     return caps_forget();
+}
+
+neg_errno caps_stay_root(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ||
+        prctl(PR_SET_KEEPCAPS, 0L, 0L, 0L, 0L) < 0)
+        return -errno;
+    return 0;
 }
 
 neg_errno caps_builder_start(void)

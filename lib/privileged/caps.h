@@ -28,10 +28,13 @@ neg_errno caps_forget(void);
  */
 neg_errno caps_drop(void);
 
+/* Sets no_new_privs alone, for a fake root who is already in a namespace of his own. */
+neg_errno caps_stay_root(void);
+
 /*
  * The builder's, in its own user namespace, where unshare(2) gave it everything.
- * caps_builder_start() keeps the four that assembling a root takes, effective is only
- * CAP_SYS_ADMIN; the other two go from there to all four and back to CAP_SYS_ADMIN for
+ * caps_builder_start() keeps those that assembling a root takes, effective is only
+ * CAP_SYS_ADMIN; the other two go from there to all of them and back to CAP_SYS_ADMIN for
  * good. `caps_builder_start` is called before setuid(2), `_settle` after it.
  */
 neg_errno caps_builder_start(void);

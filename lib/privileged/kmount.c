@@ -14,6 +14,7 @@
 #include "privileged/loop.h"
 
 #include <fcntl.h>
+#include <sched.h>
 
 #define MOUNT_FLAGS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
@@ -108,20 +109,55 @@ neg_errno kmount_fuse(int *ret_dev)
     return rc;
 }
 
-neg_errno kmount_directory(int dir)
+/* A detached copy of the one mount that `dir` is in, from `dir` downwards. */
+static neg_errno clone_mount(int dir, unsigned flags)
+{
+    int mount = sys_open_tree(dir, "", AT_EMPTY_PATH);
+
+    if (mount < 0)
+        return mount;
+    int rc = sys_mount_setattr(mount, 0, flags);
+    if (rc < 0) {
+        (void)close(mount);
+        return rc;
+    }
+    return mount;
+}
+
+neg_errno kmount_directory(int dir, bool writable)
 {
     uid_t user = geteuid();
     int rc = caps_raise();
 
     if (rc == 0)
-        rc = sys_open_tree(dir, "", AT_EMPTY_PATH);
-    if (rc >= 0) {
-        int set = sys_mount_setattr(rc, 0, MOUNT_FLAGS);
+        rc = clone_mount(dir, writable ? MOUNT_FLAGS & ~MOUNT_ATTR_RDONLY : MOUNT_FLAGS);
+    return become_user(user, rc);
+}
 
-        if (set < 0) {
+static neg_errno clone_root_of(int mount_ns)
+{
+    cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    cleanup_fd int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (own < 0 || cwd < 0 || setns(mount_ns, CLONE_NEWNS) < 0)
+        return -errno;
+    int rc = sys_open_tree(AT_FDCWD, "/", 0);
+    if (setns(own, CLONE_NEWNS) < 0 || fchdir(cwd) < 0) {
+        int cause = -errno;
+
+        if (rc >= 0)
             (void)close(rc);
-            rc = set;
-        }
+        return cause;
     }
+    return rc;
+}
+
+neg_errno kmount_root_of(int mount_ns)
+{
+    uid_t user = geteuid();
+    int rc = caps_raise();
+
+    if (rc == 0)
+        rc = clone_root_of(mount_ns);
     return become_user(user, rc);
 }

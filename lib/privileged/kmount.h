@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -23,9 +24,16 @@ neg_errno kmount_squashfs(int image, uint64_t offset);
 neg_errno kmount_fuse(int *ret_dev);
 
 /*
- * A detached, read-only, nosuid, nodev view of the directory `dir`, without what is
- * mounted below it. Returns the mount's descriptor. Same conditions.
+ * A detached, nosuid, nodev and, unless `writable`, read-only view of the directory
+ * `dir`, which the user opened, without what is mounted below it. Returns the mount's
+ * descriptor. Same conditions.
  */
-neg_errno kmount_directory(int dir);
+neg_errno kmount_directory(int dir, bool writable);
+
+/*
+ * A detached copy of the mount that is "/" in a mount namespace, for another container
+ * that shares it. Enters the namespace for the moment; for a single-threaded process.
+ */
+neg_errno kmount_root_of(int mount_ns);
 
 #endif

@@ -19,13 +19,28 @@
 #include <sched.h>
 #include <string.h>
 
-neg_errno userns_create(void)
+neg_errno userns_create(int more)
 {
     int rc = caps_raise();
 
     if (rc < 0)
         return rc;
-    if (seteuid(0) < 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+    if (seteuid(0) < 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS | more) < 0)
+        return -errno;
+    return 0;
+}
+
+/*
+ * This is safe because the user owns that namespace already: whatever is in it, or is
+ * created in it, is in his power anyway, and power there is none outside of it.
+ */
+neg_errno userns_enter(int user_ns, int more)
+{
+    int rc = caps_raise();
+
+    if (rc < 0)
+        return rc;
+    if (setns(user_ns, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS | more) < 0)
         return -errno;
     return 0;
 }
@@ -70,12 +85,34 @@ neg_errno userns_settle(uid_t user)
     return caps_builder_settle();
 }
 
-neg_errno userns_join(int mount_ns)
+static neg_errno join_all(const struct userns_set *set)
+{
+    const struct {
+        int fd, type;
+    } others[] = {
+        {set->net, CLONE_NEWNET},
+        {set->ipc, CLONE_NEWIPC},
+        {set->uts, CLONE_NEWUTS},
+    };
+
+    if (set->user >= 0 && setns(set->user, CLONE_NEWUSER) < 0)
+        return -errno;
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (others[i].fd >= 0 && setns(others[i].fd, others[i].type) < 0)
+            return -errno;
+    return setns(set->mnt, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+/*
+ * After setns(2) to the user's own namespace the process has all capabilities there and
+ * none outside; these it keeps, being root in it. Elsewhere everything is given up.
+ */
+neg_errno userns_join(const struct userns_set *set)
 {
     int rc = caps_raise();
 
-    if (rc == 0 && setns(mount_ns, CLONE_NEWNS) < 0)
-        rc = -errno;
-    int dropped = caps_drop();
+    if (rc == 0)
+        rc = join_all(set);
+    int dropped = rc == 0 && set->user >= 0 ? caps_stay_root() : caps_drop();
     return rc < 0 ? rc : dropped;
 }

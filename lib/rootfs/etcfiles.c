@@ -8,7 +8,9 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "identity/identity.h"
+#include "rootfs/point.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -101,9 +103,42 @@ int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
 
     for (size_t i = 0; i < NAMES && rc == 0; i++)
         if (etc->files[i].text)
-            rc = skeleton_file(dir, names[i], etc->files[i].text, etc->files[i].size);
+            rc = skeleton_file(skeleton, dir, names[i], etc->files[i].text,
+                               etc->files[i].size);
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc,
                           "cannot write the container's /etc (names, hosts, time zone)");
+    return 0;
+}
+
+static neg_errno bind_one(const struct etcfiles *etc, size_t i,
+                          const struct skeleton *skeleton, int root)
+{
+    char path[NAME_MAX + 8];
+    int rc = skeleton_file(skeleton, skeleton->layer, names[i], etc->files[i].text,
+                           etc->files[i].size);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(path, sizeof(path), "/etc/%s", names[i]);
+    cleanup_fd int point = point_open(root, path, S_IFREG);
+    /* A link to nowhere, or a directory that the user may not write: as it is. */
+    if (point < 0)
+        return 0;
+    cleanup_fd int tree = sys_open_tree(skeleton->layer, names[i], 0);
+    return tree < 0 ? tree : sys_move_mount(tree, point);
+}
+
+int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, int root,
+                  struct vitrine_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < NAMES && rc == 0; i++)
+        if (etc->files[i].text)
+            rc = bind_one(etc, i, skeleton, root);
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc,
+                          "cannot mount the container's /etc (names, hosts, time zone)");
     return 0;
 }

@@ -27,4 +27,11 @@ void etcfiles_free(struct etcfiles *etc);
 int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
                    struct vitrine_error *err);
 
+/*
+ * For a root without a layer: the files are made in skeleton->layer, which lies under
+ * nothing, and mounted over those in `root`; missing ones are made there empty.
+ */
+int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, int root,
+                  struct vitrine_error *err);
+
 #endif

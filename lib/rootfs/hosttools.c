@@ -183,7 +183,7 @@ static neg_errno write_settings(const struct hosttools *tools,
     if (asprintf(&text, HOSTTOOLS_HOST "%s\n%s\n", tools->loader, tools->library_path) <
         0)
         return -ENOMEM;
-    return skeleton_file(dir, HOSTTOOLS_SETTINGS_NAME, text, strlen(text));
+    return skeleton_file(skeleton, dir, HOSTTOOLS_SETTINGS_NAME, text, strlen(text));
 }
 
 /* Slurm's commands must be the cluster's: one that the image brings is hidden. */
@@ -201,7 +201,7 @@ static neg_errno link_command(const struct skeleton *skeleton, const char *comma
     if (where < 0)
         return where;
     if (symlinkat(HOSTTOOLS_LAUNCHER, where, base + 1) < 0 ||
-        fchownat(where, base + 1, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
+        fchownat(where, base + 1, skeleton->uid, skeleton->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     return 0;
 }

@@ -10,66 +10,52 @@
 #include "rootfs/overlay.h"
 #include "base/cleanup.h"
 #include "base/syscalls.h"
+#include "rootfs/fsmount.h"
 
-#define IMAGE OVERLAY_BASE "/image"
-#define LAYER OVERLAY_BASE "/layer"
-#define ROOT  OVERLAY_BASE "/root"
+#include <fcntl.h>
+#include <string.h>
 
-#define MOUNT_FLAGS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define IMAGE    OVERLAY_BASE "/image"
+#define LAYER    OVERLAY_BASE "/layer"
+#define ROOT     OVERLAY_BASE "/root"
+#define WRITABLE OVERLAY_BASE "/writable"
 
-struct option {
-    const char *key, *value;
-};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static neg_errno new_mount(const char *fstype, const struct option *options, size_t count,
-                           unsigned attr)
-{
-    int rc = 0;
-    cleanup_fd int fs = sys_fsopen(fstype);
-
-    if (fs < 0)
-        return fs;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = options[i].value ? sys_fsconfig_string(fs, options[i].key, options[i].value)
-                              : sys_fsconfig_flag(fs, options[i].key);
-    if (rc == 0)
-        rc = sys_fsconfig_create(fs);
-    return rc < 0 ? rc : sys_fsmount(fs, attr);
-}
-
-static neg_errno attach(int mount, const char *path)
-{
-    cleanup_fd int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-    return target < 0 ? -errno : sys_move_mount(mount, target);
-}
+/* The mode of an upper directory that no overlay has used yet. */
+#define FRESH 0700
 
 static neg_errno mount_base(void)
 {
-    static const struct option options[] = {
+    static const struct fsmount_option options[] = {
         {"source", "vitrine"}, {"mode", "0755"}, {"size", "64m"}, {"nr_inodes", "64k"}};
-    cleanup_fd int base =
-        new_mount("tmpfs", options, sizeof(options) / sizeof(*options), MOUNT_FLAGS);
+    static const char *const dirs[] = {"image", "layer", "root", "writable"};
+    cleanup_fd int base = fsmount_new("tmpfs", options, COUNT(options), 0);
 
     if (base < 0)
         return base;
-    int rc = attach(base, OVERLAY_BASE);
-    if (rc < 0)
-        return rc;
-    return mkdirat(base, "image", 0755) < 0 || mkdirat(base, "layer", 0755) < 0 ||
-                   mkdirat(base, "root", 0755) < 0
-               ? -errno
-               : 0;
+    int rc = fsmount_attach(base, OVERLAY_BASE);
+    for (size_t i = 0; i < COUNT(dirs) && rc == 0; i++)
+        if (mkdirat(base, dirs[i], 0755) < 0)
+            rc = -errno;
+    return rc;
+}
+
+static int prepare(struct vitrine_error *err)
+{
+    int rc = mount_base();
+
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot mount a tmpfs") : 0;
 }
 
 int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err)
 {
     struct stat st;
-    int rc = mount_base();
+    int rc;
 
-    if (rc < 0)
-        return error_from(err, VITRINE_EMOUNT, rc, "cannot mount a tmpfs");
-    if ((rc = attach(image, IMAGE)) < 0)
+    if (prepare(err) < 0)
+        return -1;
+    if ((rc = fsmount_attach(image, IMAGE)) < 0)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot place the image");
     cleanup_fd int image_root = open(IMAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
     cleanup_fd int layer_root = open(LAYER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,19 +71,74 @@ int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err)
     return 0;
 }
 
-int overlay_mount(struct vitrine_error *err)
+static neg_errno new_writable(const char *size)
 {
-    static const struct option options[] = {
-        {"source", "vitrine"},
+    const struct fsmount_option options[] = {
+        {"source", "vitrine"}, {"mode", "0700"}, {"size", size}};
+    cleanup_fd int mount = fsmount_new(
+        "tmpfs", options, size && size[0] ? COUNT(options) : COUNT(options) - 1, 0);
+
+    if (mount < 0)
+        return mount;
+    if (mkdirat(mount, "upper", FRESH) < 0 || mkdirat(mount, "work", FRESH) < 0)
+        return -errno;
+    return steal_fd(&mount);
+}
+
+int overlay_add_upper(const struct skeleton *skeleton, int writable, const char *size,
+                      int *ret_upper, struct vitrine_error *err)
+{
+    struct stat st, image;
+    cleanup_fd int made = writable < 0 ? new_writable(size) : -1;
+    int rc = writable < 0 && made < 0 ? made : 0;
+
+    if (rc == 0)
+        rc = fsmount_attach(writable < 0 ? made : writable, WRITABLE);
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot mount a writable layer");
+    cleanup_fd int upper =
+        open(WRITABLE "/upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (upper < 0 || fstat(upper, &st) < 0 || fstat(skeleton->image, &image) < 0 ||
+        ((st.st_mode & 07777) == FRESH && fchmod(upper, image.st_mode & 07777) < 0))
+        return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot use the writable layer");
+    *ret_upper = steal_fd(&upper);
+    return 0;
+}
+
+int overlay_mount(const char *tag, bool has_upper, bool read_only,
+                  struct vitrine_error *err)
+{
+    const struct fsmount_option options[] = {
+        {"source", tag},
         {"lowerdir", LAYER ":" IMAGE},
         {"userxattr", NULL},
+        {"upperdir", WRITABLE "/upper"},
+        {"workdir", WRITABLE "/work"},
     };
     cleanup_fd int root =
-        new_mount("overlay", options, sizeof(options) / sizeof(*options),
-                  MOUNT_FLAGS | MOUNT_ATTR_RDONLY);
-    int rc = root < 0 ? root : attach(root, ROOT);
+        fsmount_new("overlay", options, has_upper ? COUNT(options) : COUNT(options) - 2,
+                    read_only ? MOUNT_ATTR_RDONLY : 0);
+    int rc = root < 0 ? root : fsmount_attach(root, ROOT);
 
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot mount an overlay");
+    return steal_fd(&root);
+}
+
+int overlay_adopt(int mount, struct skeleton *ret, struct vitrine_error *err)
+{
+    if (prepare(err) < 0)
+        return -1;
+    int rc = fsmount_attach(mount, ROOT);
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot place the root");
+    cleanup_fd int root = open(ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int image = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    cleanup_fd int layer = open(LAYER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || image < 0 || layer < 0)
+        return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot read the root");
+    ret->image = steal_fd(&image);
+    ret->image_path = ROOT;
+    ret->layer = steal_fd(&layer);
     return steal_fd(&root);
 }

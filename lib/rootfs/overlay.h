@@ -17,9 +17,26 @@
 int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err);
 
 /*
- * Mounts the layer over the image, read-only, nosuid and nodev, below OVERLAY_BASE in the
- * process's own mount namespace, and returns a descriptor of its root.
+ * Gives the overlay a third layer, which can be written: the directory `upper` with
+ * another, `work`, beside it, in the root of the detached mount `writable` (consumed), or
+ * for -1 of a new tmpfs of at most `size` bytes ("" or NULL: half of the memory). Returns
+ * a descriptor of it, close-on-exec, in *ret_upper.
  */
-int overlay_mount(struct vitrine_error *err);
+int overlay_add_upper(const struct skeleton *skeleton, int writable, const char *size,
+                      int *ret_upper, struct vitrine_error *err);
+
+/*
+ * Mounts the layers over each other, nosuid and nodev, below OVERLAY_BASE in the
+ * process's own mount namespace, and returns a descriptor of its root. Without an
+ * upper layer it cannot be written anyway. `tag` is what it is called in mountinfo.
+ */
+int overlay_mount(const char *tag, bool has_upper, bool read_only,
+                  struct vitrine_error *err);
+
+/*
+ * Attaches a root that is complete (a detached mount, consumed) where overlay_mount()
+ * would put one, and returns a descriptor of it. The layer of *ret lies under nothing.
+ */
+int overlay_adopt(int mount, struct skeleton *ret, struct vitrine_error *err);
 
 #endif

@@ -18,219 +18,160 @@
 #include "image/meta.h"
 #include "privileged/caps.h"
 #include "rootfs/etcfiles.h"
-#include "rootfs/hostmounts.h"
+#include "rootfs/fsmount.h"
 #include "rootfs/hosttools.h"
 #include "rootfs/overlay.h"
-#include "rootfs/plan.h"
+#include "rootfs/point.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 struct builder {
     const struct rootfs_spec *spec;
-    struct plan plan;
+    struct shown shown;
     struct hosttools tools;
     struct etcfiles etc;
     struct skeleton skeleton;
+    int upper;
 };
 
-/* What a process expects of any host. Each row with who misses it. */
-static const struct {
-    const char *path;
-    unsigned flags;
-} always[] = {
-    {"/proc", PLAN_REQUIRED | PLAN_COVERS},
-    {"/sys", PLAN_REQUIRED | PLAN_COVERS},
-    {"/dev", PLAN_REQUIRED | PLAN_COVERS}, /* with /dev/shm: MPI between steps */
-    {"/var/tmp", PLAN_COVERS},             /* what outlives /tmp */
-    {"/run/munge", PLAN_COVERS},           /* Slurm's commands, PMIx's munge security */
-    {"/run/nscd", PLAN_COVERS},            /* names of LDAP users, for any glibc */
-    {"/var/lib/sss/pipes", PLAN_COVERS},   /* the same for images with sssd's client */
-    {"/var/lib/sss/mc", PLAN_COVERS},
-};
-
-/* What is asked for by name may be mounted on demand; not all that an automounter has. */
-static neg_errno open_tree_of(const struct plan_entry *entry)
+static int change_caps(neg_errno (*change)(void), struct vitrine_error *err)
 {
-    return sys_open_tree(AT_FDCWD, entry->source,
-                         AT_RECURSIVE |
-                             (entry->flags & PLAN_COVERS ? 0 : AT_NO_AUTOMOUNT));
+    int rc = change();
+
+    return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot change capabilities")
+                  : 0;
 }
 
-static bool is_empty(int dir)
+static int plan_failed(neg_errno cause, struct vitrine_error *err)
 {
-    cleanup_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-
-    if (!stream)
-        return false;
-    (void)steal_fd(&fd);
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            return false;
-    return true;
+    return error_from(err, VITRINE_EMOUNT, cause, "cannot list the host's mounts");
 }
 
-/* Would showing the host's `path` hide what the image itself has for an operating system?
- */
-static bool hides_image(const struct builder *b, const char *path)
+/* What belongs under OVERLAY_BASE, which is out of sight afterwards. */
+static int open_base(struct builder *b, struct vitrine_error *err)
 {
-    if (!plan_os_owned(path))
-        return false;
-    cleanup_fd int fd = path_open_in_root(b->skeleton.image, path, O_PATH);
-    return fd >= 0 && !is_empty(fd);
-}
+    int rc = b->spec->private_tmp
+                 ? shown_plan_tmp(&b->shown)
+                 : plan_add(&b->shown.plan, OVERLAY_BASE, PLAN_REQUIRED | PLAN_COVERS);
 
-static neg_errno add(struct builder *b, const char *path, unsigned flags)
-{
-    if (!path || (!(flags & PLAN_COVERS) && hides_image(b, path)))
-        return 0;
-    return plan_add(&b->plan, path, flags);
-}
-
-static neg_errno add_host_mount(void *arg, const char *target)
-{
-    struct builder *b = arg;
-
-    for (size_t i = 0; i < b->spec->nexclude; i++)
-        if (path_is_below(target, b->spec->exclude[i]))
-            return 0;
-    return add(b, target, 0);
+    return rc < 0 ? plan_failed(rc, err) : shown_open(&b->shown, err);
 }
 
 static int make_plan(struct builder *b, struct vitrine_error *err)
 {
-    const struct vitrine_spec *wish = b->spec->wish;
-    char run_user[64];
-    int rc = 0;
+    int rc;
 
-    (void)snprintf(run_user, sizeof(run_user), "/run/user/%u",
-                   (unsigned)wish->identity.uid);
-    for (size_t i = 0; i < sizeof(always) / sizeof(*always) && rc == 0; i++)
-        rc = add(b, always[i].path, always[i].flags);
-    for (size_t i = 0; i < b->spec->ninclude && rc == 0; i++)
-        rc = add(b, b->spec->include[i], PLAN_COVERS);
-    if (rc == 0 && b->spec->host_mounts)
-        rc = hostmounts_each(add_host_mount, b);
+    b->shown.image = b->skeleton.image;
+    rc = shown_plan(&b->shown);
+    if (rc == 0 && b->spec->base == ROOTFS_IMAGE)
+        rc = hosttools_plan(&b->tools, b->spec->wish->host_commands, &b->shown.plan);
     if (rc == 0)
-        rc = add(b, run_user, PLAN_COVERS);
-    if (rc == 0)
-        rc = add(b, wish->identity.home, PLAN_COVERS);
-    for (size_t i = 0; wish->host_files && wish->host_files[i] && rc == 0; i++)
-        rc = add(b, wish->host_files[i], PLAN_COVERS);
-    for (size_t i = 0; wish->binds && wish->binds[i] && rc == 0; i++)
-        rc = add(b, wish->binds[i], 0);
-    if (rc == 0)
-        rc = hosttools_plan(&b->tools, wish->host_commands, &b->plan);
-    /* Last, so that everything else is known: most often it lies in one of those. */
-    if (rc == 0)
-        rc = add(b, wish->cwd, 0);
-    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot list the host's mounts")
+        rc = shown_plan_cwd(&b->shown);
+    return rc < 0 ? plan_failed(rc, err) : shown_open(&b->shown, err);
+}
+
+/* --- a root made of an image --- */
+
+static int open_layers(struct builder *b, struct vitrine_error *err)
+{
+    if (change_caps(caps_builder_own_root, err) < 0 ||
+        overlay_open(b->spec->mount, &b->skeleton, err) < 0)
+        return -1;
+    if (b->spec->has_upper && overlay_add_upper(&b->skeleton, b->spec->writable,
+                                                b->spec->size, &b->upper, err) < 0)
+        return -1;
+    return change_caps(caps_builder_settle, err);
+}
+
+/* Everything that is written; from here on the builder can only mount. */
+static int fill_layer(struct builder *b, struct vitrine_error *err)
+{
+    if (change_caps(caps_builder_own_root, err) < 0 ||
+        etcfiles_write(&b->etc, &b->skeleton, err) < 0 ||
+        hosttools_write(&b->tools, &b->skeleton, err) < 0)
+        return -1;
+    return shown_make_points(&b->shown, &b->skeleton, b->spec->image_name, err);
+}
+
+/*
+ * The overlay acts with its mounter's rights, after it has asked its own copies of the
+ * modes. For a file that is enough, and a program that may be executed but not read needs
+ * more than the user has. In a directory others may meanwhile have closed what was open:
+ * there nothing but the user's own rights will do. Nor may anything but the user's come
+ * into a layer that can be written: it may lie on a disk of the host, where a
+ * set-user-ID file of root's would be one. A fake root's rights are the user's.
+ */
+static bool acts_as_user(const struct rootfs_spec *spec)
+{
+    return (spec->is_directory || spec->has_upper) && !spec->fake_root &&
+           spec->wish->identity.uid != 0;
+}
+
+static int make_overlay(struct builder *b, struct vitrine_error *err)
+{
+    if (open_layers(b, err) < 0 ||
+        image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
+        etcfiles_read(b->skeleton.image, &b->spec->wish->identity, &b->etc, err) < 0 ||
+        make_plan(b, err) < 0 || fill_layer(b, err) < 0)
+        return -1;
+    if (acts_as_user(b->spec) && change_caps(caps_builder_settle, err) < 0)
+        return -1;
+    cleanup_fd int root =
+        overlay_mount(b->spec->tag, b->spec->has_upper, b->spec->read_only, err);
+    if (root < 0 || change_caps(caps_builder_only_mount, err) < 0 ||
+        shown_open_points(&b->shown, root, err) < 0)
+        return -1;
+    return steal_fd(&root);
+}
+
+/* --- a root that is there --- */
+
+static int adopt_root(struct builder *b, struct vitrine_error *err)
+{
+    cleanup_fd int root = overlay_adopt(b->spec->mount, &b->skeleton, err);
+
+    if (root < 0)
+        return -1;
+    b->shown.has_late = true;
+    if (b->spec->base == ROOTFS_IN_PLACE &&
+        (image_check_arch(root, b->spec->image_name, err) < 0 ||
+         etcfiles_read(root, &b->spec->wish->identity, &b->etc, err) < 0 ||
+         etcfiles_bind(&b->etc, &b->skeleton, root, err) < 0))
+        return -1;
+    if (make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
+        return -1;
+    return steal_fd(&root);
+}
+
+/* --- both --- */
+
+static int mount_own(int root, const char *fstype, const char *path, const char *mode,
+                     struct vitrine_error *err)
+{
+    const struct fsmount_option options[] = {{"source", "vitrine"}, {"mode", mode}};
+    cleanup_fd int mount = fsmount_new(fstype, options, mode ? 2 : 1, 0);
+    cleanup_fd int point = mount < 0 ? -1 : point_open(root, path, S_IFDIR);
+    int rc = mount < 0 ? mount : point < 0 ? point : sys_move_mount(mount, point);
+
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot mount the container's %s",
+                               path)
                   : 0;
 }
 
-/* From what is cached: a file server that hangs must not hold up a job that does not use
- * it. */
-static neg_errno type_of(int tree, mode_t *ret)
+static int attach(struct builder *b, int root, struct vitrine_error *err)
 {
-    struct statx st;
+    const struct rootfs_spec *spec = b->spec;
 
-    if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
-              &st) < 0)
-        return -errno;
-    *ret = S_ISDIR(st.stx_mode) ? S_IFDIR : S_IFREG;
-    return 0;
-}
-
-static neg_errno open_entry(struct plan_entry *entry)
-{
-    int rc = open_tree_of(entry);
-
-    if (rc < 0)
-        return rc;
-    entry->tree = rc;
-    return type_of(entry->tree, &entry->type);
-}
-
-/* Opens what the plan shows; forgets what the host does not have, or not for this user,
- * or what does not work (FUSE whose server has died).
- */
-static int open_trees(struct plan *plan, struct vitrine_error *err)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < plan->count; i++) {
-        struct plan_entry *entry = &plan->entries[i];
-        int rc = entry->tree < 0 ? open_entry(entry) : 0;
-
-        if (rc < 0 && (entry->flags & PLAN_REQUIRED))
-            return error_from(err, VITRINE_EMOUNT, rc, "cannot open the host's %s",
-                              entry->path);
-        if (rc == 0)
-            plan->entries[kept++] = *entry;
-        else
-            plan_entry_free(entry);
-    }
-    plan->count = kept;
-    return 0;
-}
-
-static int make_points(const struct builder *b, struct vitrine_error *err)
-{
-    for (size_t i = 0; i < b->plan.count; i++) {
-        const struct plan_entry *entry = &b->plan.entries[i];
-        int rc = skeleton_point(&b->skeleton, entry->path, entry->type);
-
-        if (rc < 0)
-            return error_from(err, VITRINE_EMOUNT, rc,
-                              "cannot make a mount point for the host's %s in image %s",
-                              entry->source, b->spec->image_name);
-    }
-    return 0;
-}
-
-/* Two paths of the host may be one directory in the image (/var/tmp linked to /tmp). */
-static bool is_taken(const struct plan *plan, size_t count, int point)
-{
-    struct stat st, other;
-
-    if (fstat(point, &st) < 0)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (plan->entries[i].point >= 0 && fstat(plan->entries[i].point, &other) == 0 &&
-            st.st_ino == other.st_ino && st.st_dev == other.st_dev)
-            return true;
-    return false;
-}
-
-/* Before the first of them is covered by a mount. */
-static int open_points(struct plan *plan, int root, struct vitrine_error *err)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        struct plan_entry *entry = &plan->entries[i];
-        cleanup_fd int point = path_open_in_root(root, entry->path, O_PATH);
-
-        if (point < 0)
-            return error_from(err, VITRINE_EMOUNT, point, "cannot open mount point %s",
-                              entry->path);
-        if (!is_taken(plan, i, point))
-            entry->point = steal_fd(&point);
-    }
-    return 0;
-}
-
-static int attach_trees(const struct plan *plan, struct vitrine_error *err)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct plan_entry *entry = &plan->entries[i];
-        int rc = entry->point < 0 ? 0 : sys_move_mount(entry->tree, entry->point);
-
-        if (rc < 0)
-            return error_from(err, VITRINE_EMOUNT, rc, "cannot mount the host's %s",
-                              entry->source);
-    }
+    if (spec->private_tmp && mount_own(root, "tmpfs", "/tmp", "1777", err) < 0)
+        return -1;
+    if (shown_attach(&b->shown, root, err) < 0)
+        return -1;
+    if (spec->private_ipc && (mount_own(root, "tmpfs", "/dev/shm", "1777", err) < 0 ||
+                              mount_own(root, "mqueue", "/dev/mqueue", NULL, err) < 0))
+        return -1;
     return 0;
 }
 
@@ -245,72 +186,12 @@ static int pivot(int root, struct vitrine_error *err)
     return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot change the root") : 0;
 }
 
-static int own_root(struct vitrine_error *err)
-{
-    int rc = caps_builder_own_root();
-
-    return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot raise capabilities")
-                  : 0;
-}
-
-static int only_mount(neg_errno (*change)(void), struct vitrine_error *err)
-{
-    int rc = change();
-
-    return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot drop capabilities")
-                  : 0;
-}
-
-/* What belongs under OVERLAY_BASE, which is out of sight afterwards, and the layers. */
-static int open_layers(struct builder *b, struct vitrine_error *err)
-{
-    int rc = plan_add(&b->plan, OVERLAY_BASE, PLAN_REQUIRED | PLAN_COVERS);
-
-    if (rc < 0)
-        return error_from(err, VITRINE_EMOUNT, rc, "cannot plan the root");
-    if (open_trees(&b->plan, err) < 0 || own_root(err) < 0 ||
-        overlay_open(b->spec->image, &b->skeleton, err) < 0)
-        return -1;
-    return only_mount(caps_builder_settle, err);
-}
-
-/* Everything that is written; from here on the builder can only mount. */
-static int fill_layer(struct builder *b, struct vitrine_error *err)
-{
-    if (own_root(err) < 0 || etcfiles_write(&b->etc, &b->skeleton, err) < 0 ||
-        hosttools_write(&b->tools, &b->skeleton, err) < 0 || make_points(b, err) < 0)
-        return -1;
-    return 0;
-}
-
-static int assemble(struct builder *b, int *ret_root, struct vitrine_error *err)
-{
-    if (open_layers(b, err) < 0 ||
-        image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
-        etcfiles_read(b->skeleton.image, &b->spec->wish->identity, &b->etc, err) < 0 ||
-        make_plan(b, err) < 0 || open_trees(&b->plan, err) < 0 || fill_layer(b, err) < 0)
-        return -1;
-    /*
-     * The overlay acts with its mounter's rights, after it has asked its own copies of
-     * the modes. For a file that is enough, and a program that may be executed but not
-     * read needs more than the user has. In a directory others may meanwhile have closed
-     * what was open: there nothing but the user's own rights will do.
-     */
-    if (b->skeleton.searchable_is_readable && only_mount(caps_builder_settle, err) < 0)
-        return -1;
-    cleanup_fd int root = overlay_mount(err);
-    if (root < 0 || only_mount(caps_builder_only_mount, err) < 0 ||
-        open_points(&b->plan, root, err) < 0)
-        return -1;
-    *ret_root = steal_fd(&root);
-    return 0;
-}
-
 static bool is_visible(void *arg, const char *dir)
 {
     const struct builder *b = arg;
 
-    return plan_shows(&b->plan, dir) || (b->tools.bin && strcmp(dir, b->tools.bin) == 0);
+    return plan_shows(&b->shown.plan, dir) ||
+           (b->tools.bin && strcmp(dir, b->tools.bin) == 0);
 }
 
 static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_error *err)
@@ -329,30 +210,43 @@ static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_e
     return 0;
 }
 
-int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_size,
+static int build(struct builder *b, struct rootfs_reply *ret, struct vitrine_error *err)
+{
+    if (open_base(b, err) < 0)
+        return -1;
+    cleanup_fd int root =
+        b->spec->base == ROOTFS_IMAGE ? make_overlay(b, err) : adopt_root(b, err);
+    if (root < 0 || tell_path(b, ret->path, sizeof(ret->path), err) < 0 ||
+        attach(b, root, err) < 0)
+        return -1;
+    return pivot(root, err);
+}
+
+int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *ret_upper,
                  struct vitrine_error *err)
 {
-    struct builder b = {.spec = spec, .skeleton = {.image = -1, .layer = -1}};
+    const struct vitrine_identity *who = &spec->wish->identity;
+    struct builder b = {
+        .spec = spec,
+        .shown = {.wish = &spec->shown, .private_tmp = spec->private_tmp},
+        .skeleton = {.image = -1,
+                     .layer = -1,
+                     .uid = spec->owned && !spec->fake_root ? who->uid : 0,
+                     .gid = spec->owned && !spec->fake_root ? who->gid : 0,
+                     .searchable_is_readable = acts_as_user(spec)},
+        .upper = -1,
+    };
 
-    /* Root's own job may read everything anyway. */
-    b.skeleton.searchable_is_readable =
-        spec->is_directory && spec->wish->identity.uid != 0;
-    cleanup_fd int root = -1;
-
-    plan_init(&b.plan);
-    int rc = assemble(&b, &root, err);
-    if (rc == 0)
-        rc = tell_path(&b, ret_path, path_size, err);
-    if (rc == 0)
-        rc = attach_trees(&b.plan, err);
-    if (rc == 0)
-        rc = pivot(root, err);
-    plan_free(&b.plan);
+    plan_init(&b.shown.plan);
+    int rc = build(&b, ret, err);
+    plan_free(&b.shown.plan);
     hosttools_free(&b.tools);
     etcfiles_free(&b.etc);
     if (b.skeleton.image >= 0)
         (void)close(b.skeleton.image);
     if (b.skeleton.layer >= 0)
         (void)close(b.skeleton.layer);
+    if (rc == 0)
+        *ret_upper = b.upper;
     return rc;
 }

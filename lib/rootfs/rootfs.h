@@ -3,24 +3,48 @@
 #define VITRINE_ROOTFS_ROOTFS_H
 
 #include "base/error.h"
+#include "rootfs/shown.h"
 #include "vitrine.h"
 
-/* All borrowed but `image`, which is consumed. */
+#include <limits.h>
+
+/* Of what the root is made. */
+enum rootfs_base {
+    ROOTFS_IMAGE,    /* an image, under an overlay */
+    ROOTFS_IN_PLACE, /* a directory, as it is: changes go into it */
+    ROOTFS_SHARED,   /* the root of a container that runs already */
+};
+
+/* All borrowed but `mount` and `writable`, which are consumed. */
 struct rootfs_spec {
-    int image;              /* the image as a detached mount */
+    enum rootfs_base base;
+    int mount;              /* detached: of the image, or of the root */
     bool is_directory;      /* the image, so others may change it meanwhile */
     const char *image_name; /* for messages */
-    bool host_mounts;       /* MountHost=auto */
-    char *const *include, *const *exclude;
-    size_t ninclude, nexclude;
-    const struct vitrine_spec *wish; /* home, cwd, binds, PATH, identity */
+    const char *tag;        /* of the overlay in mountinfo */
+    bool has_upper;         /* the overlay gets a writable layer: */
+    int writable;           /* this detached mount, or a new tmpfs for -1, */
+    const char *size;       /* of at most so many bytes, "" for half of the memory */
+    bool read_only;         /* and even so nothing can be written */
+    bool owned;             /* everything in the image belongs to the user */
+    bool fake_root;         /* the builder is in the user's own namespace, as its root */
+    bool private_tmp, private_ipc;
+    struct shown_wish shown;
+    const struct vitrine_spec *wish; /* commands, environment, identity */
+};
+
+/* The builder's answer. Holds no pointer. */
+struct rootfs_reply {
+    char path[VITRINE_PATH_ENV_MAX];
+    char remark[512]; /* what the user should know, or "" */
 };
 
 /*
  * Makes the image, with what the host puts into it, the root of the calling process's
- * mount namespace, and tells the PATH that its tasks shall have. Runs in the builder.
+ * mount namespace. Runs in the builder. *ret_upper is a descriptor of the upper layer if
+ * there is one that is new.
  */
-int rootfs_build(const struct rootfs_spec *spec, char *ret_path, size_t path_size,
+int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *ret_upper,
                  struct vitrine_error *err);
 
 #endif

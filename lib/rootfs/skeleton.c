@@ -96,7 +96,8 @@ static neg_errno copy_attributes(const struct skeleton *skeleton, const char *pa
     bool found = stat_image(skeleton, path, &st) == 0 && S_ISDIR(st.st_mode);
     const struct timespec times[2] = {st.st_atim, st.st_mtim};
 
-    if (fchown(dir, found ? st.st_uid : 0, found ? st.st_gid : 0) < 0 ||
+    if (fchown(dir, found ? st.st_uid : skeleton->uid,
+               found ? st.st_gid : skeleton->gid) < 0 ||
         fchmod(dir, found ? skeleton_mode(skeleton, st.st_mode) : 0755) < 0 ||
         (found && futimens(dir, times) < 0))
         return -errno;
@@ -179,11 +180,12 @@ neg_errno skeleton_point(const struct skeleton *skeleton, const char *path, mode
     cleanup_fd int dir = make_dirs(skeleton, real);
     if (dir < 0)
         return dir;
-    rc = name ? skeleton_file(dir, name, "", 0) : 0;
+    rc = name ? skeleton_file(skeleton, dir, name, "", 0) : 0;
     return rc == -EEXIST ? 0 : rc;
 }
 
-neg_errno skeleton_file(int dir, const char *name, const char *text, size_t size)
+neg_errno skeleton_file(const struct skeleton *skeleton, int dir, const char *name,
+                        const char *text, size_t size)
 {
     cleanup_fd int fd =
         openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -191,7 +193,7 @@ neg_errno skeleton_file(int dir, const char *name, const char *text, size_t size
     if (fd < 0)
         return -errno;
     int rc = fd_write_full(fd, text, size);
-    if (rc == 0 && (fchown(fd, 0, 0) < 0 || fchmod(fd, 0644) < 0))
+    if (rc == 0 && (fchown(fd, skeleton->uid, skeleton->gid) < 0 || fchmod(fd, 0644) < 0))
         rc = -errno;
     return rc;
 }

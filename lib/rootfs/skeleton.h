@@ -16,6 +16,8 @@ struct skeleton {
     int image; /* root directory of the image, attached at `image_path` */
     const char *image_path;
     int layer; /* root directory of the layer, which nobody else writes */
+    uid_t uid; /* owner of what the image lacks: root, or the user in a writable image */
+    gid_t gid;
     /* Directories that may be searched may also be read in the layer, if not in the
      * image: an overlay that acts with the user's rights has to (it reads their
      * attributes). */
@@ -25,8 +27,9 @@ struct skeleton {
 /*
  * The directory that `path` will be in the container, symbolic links of the image
  * followed inside of it: made in the layer as far as missing, with the owner, mode and
- * time of the image's directories, or root's and 0755 where the image has none. Returns a
- * descriptor to create entries in; -ENOTDIR if the image has something else there.
+ * time of the image's directories, or the owner's and 0755 where the image has none.
+ * Returns a descriptor to create entries in; -ENOTDIR if the image has something else
+ * there.
  */
 neg_errno skeleton_dir(const struct skeleton *skeleton, const char *path);
 
@@ -39,7 +42,8 @@ mode_t skeleton_mode(const struct skeleton *skeleton, mode_t image);
  */
 neg_errno skeleton_point(const struct skeleton *skeleton, const char *path, mode_t type);
 
-/* Writes a file of root's, mode 0644, into a directory of the layer. */
-neg_errno skeleton_file(int dir, const char *name, const char *text, size_t size);
+/* Writes a file of the owner's, mode 0644, into a directory of the layer. */
+neg_errno skeleton_file(const struct skeleton *skeleton, int dir, const char *name,
+                        const char *text, size_t size);
 
 #endif

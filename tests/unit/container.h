@@ -65,7 +65,7 @@ static inline void container_builder(const struct container *c, int born, int ma
     struct vitrine_error err = {0};
     char byte = 0;
 
-    must(userns_create() == 0);
+    must(userns_create(0) == 0);
     must(write(born, &byte, 1) == 1);
     must(read(mapped, &byte, 1) == 1);
     must(userns_settle(CHILD_UID) == 0);
@@ -90,7 +90,7 @@ static inline void container_task(void *arg)
     must(pipe(born) == 0 && pipe(mapped) == 0);
     must(caps_keep() == 0);
     child_become_user();
-    c->spec.image = kmount_directory(dir);
+    c->spec.image = kmount_directory(dir, false);
     must(c->spec.image >= 0);
     pid_t pid = fork();
     if (pid == 0)

@@ -11,7 +11,7 @@
      CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP))
 #define BUILDER_CAPS                                                                     \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |           \
-     CAP_BIT(CAP_FOWNER))
+     CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP))
 
 static void must_have(uint64_t permitted, uint64_t effective)
 {

@@ -145,7 +145,7 @@ static void use_unprivileged(void *arg)
     if (arg)
         must(caps_forget() == 0);
     must(kmount_squashfs(open_file("image"), 0) == -EPERM);
-    must(kmount_directory(tree) == -EPERM);
+    must(kmount_directory(tree, false) == -EPERM);
     must(kmount_fuse(&dev) == -EPERM && dev == -7);
     must(geteuid() == CHILD_UID && child_caps("CapPrm:") == 0);
 }
@@ -219,7 +219,7 @@ static void mount_no_file(void *arg)
     must(kmount_squashfs(openat(tree, "image", O_PATH | O_CLOEXEC), 0) < 0);
     must(kmount_squashfs(open_file("image"), 512) < 0);
     must(kmount_squashfs(open_file("image"), 1 << 30) < 0);
-    must(kmount_directory(-1) == -EBADF);
+    must(kmount_directory(-1, false) == -EBADF);
     must_be_user_again();
 }
 
@@ -239,7 +239,8 @@ static void show_directory(void *arg)
     must(mkdir("content/covered/mounted", 0755) == 0);
     must(chmod("content", 0777) == 0);
     become_user();
-    int mount = kmount_directory(open("content", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int mount = kmount_directory(
+        open("content", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false);
     must(mount >= 0);
     must_be_user_again();
     must_be_limited(mount);

@@ -48,7 +48,7 @@ static ino_t inode_of(int fd)
 /* --- what builders do ------------------------------------------------------------------
  */
 
-static int build_marker(void *arg, void *reply, struct vitrine_error *err)
+static int build_marker(void *arg, void *reply, int *ret_extra, struct vitrine_error *err)
 {
     must(getuid() == CHILD_UID && child_caps("CapEff:") == CAP_BIT(CAP_SYS_ADMIN));
     must(mount("test", "/tmp", "tmpfs", 0, NULL) == 0);
@@ -57,18 +57,20 @@ static int build_marker(void *arg, void *reply, struct vitrine_error *err)
     return 0;
 }
 
-static int build_nothing(void *arg, void *reply, struct vitrine_error *err)
+static int build_nothing(void *arg, void *reply, int *ret_extra,
+                         struct vitrine_error *err)
 {
     return 0;
 }
 
-static int build_failure(void *arg, void *reply, struct vitrine_error *err)
+static int build_failure(void *arg, void *reply, int *ret_extra,
+                         struct vitrine_error *err)
 {
     memcpy(reply, "half", 5);
     return vitrine_fail(err, VITRINE_EMOUNT, "no room for %s", (const char *)arg);
 }
 
-static int build_death(void *arg, void *reply, struct vitrine_error *err)
+static int build_death(void *arg, void *reply, int *ret_extra, struct vitrine_error *err)
 {
     int signal_nr = *(const int *)arg;
 
@@ -78,13 +80,38 @@ static int build_death(void *arg, void *reply, struct vitrine_error *err)
     return 0;
 }
 
-static int build_forever(void *arg, void *reply, struct vitrine_error *err)
+static int build_forever(void *arg, void *reply, int *ret_extra,
+                         struct vitrine_error *err)
 {
     pid_t self = getpid();
 
     must(write(*(const int *)arg, &self, sizeof(self)) == sizeof(self));
     for (;;)
         (void)pause();
+}
+
+/* Mounts and nothing else, in a namespace that root owns. */
+static int make_ns(ns_build_f work, ns_meanwhile_f meanwhile, void *arg, void *reply,
+                   size_t size, int *ret_ns, struct vitrine_error *err)
+{
+    const struct ns_wish wish = {
+        .build = work, .meanwhile = meanwhile, .arg = arg, .user_ns = -1};
+    int left[NS_LEFT];
+
+    if (ns_build(&wish, reply, size, left, err) < 0)
+        return -1;
+    for (int i = 0; i < NS_LEFT; i++)
+        must((left[i] >= 0) == (i == NS_MNT));
+    *ret_ns = left[NS_MNT];
+    return 0;
+}
+
+static int join_ns(int ns)
+{
+    const struct userns_set set = {
+        .user = -1, .mnt = ns, .net = -1, .ipc = -1, .uts = -1};
+
+    return userns_join(&set);
 }
 
 /* --- tests -----------------------------------------------------------------------------
@@ -99,7 +126,7 @@ static void build(void *arg)
 
     become_user();
     before = count_descriptors();
-    must(ns_build(build_marker, NULL, word, reply, sizeof(reply), &ns, &err) == 0);
+    must(make_ns(build_marker, NULL, word, reply, sizeof(reply), &ns, &err) == 0);
     must(strcmp(reply, "word") == 0);
     must(strcmp(err.text, "untouched") == 0);
     must(fcntl(ns, F_GETFD) & FD_CLOEXEC);
@@ -110,7 +137,7 @@ static void build(void *arg)
 
     cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     must(inode_of(ns) != inode_of(own));
-    must(userns_join(ns) == 0);
+    must(join_ns(ns) == 0);
     must(access("/tmp/marker", F_OK) == 0);
 }
 
@@ -129,14 +156,14 @@ static void relay_failure(void *arg)
 
     become_user();
     before = count_descriptors();
-    must(ns_build(build_failure, NULL, word, reply, sizeof(reply), &ns, &err) == -1);
+    must(make_ns(build_failure, NULL, word, reply, sizeof(reply), &ns, &err) == -1);
     must(err.code == VITRINE_EMOUNT && strcmp(err.text, "no room for you") == 0);
     must(ns == -7 && strcmp(reply, "before") == 0);
     must(count_descriptors() == before);
     must_be_user_again();
     must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
     /* The caller may go without the reason. */
-    must(ns_build(build_failure, NULL, word, reply, sizeof(reply), &ns, NULL) == -1);
+    must(make_ns(build_failure, NULL, word, reply, sizeof(reply), &ns, NULL) == -1);
 }
 
 START_TEST(builders_error_reaches_the_caller)
@@ -153,14 +180,14 @@ static void die(void *arg)
 
     become_user();
     before = count_descriptors();
-    must(ns_build(build_death, NULL, arg, NULL, 0, &ns, &err) == -1);
+    must(make_ns(build_death, NULL, arg, NULL, 0, &ns, &err) == -1);
     must(err.code == VITRINE_EINTERNAL && strstr(err.text, "killed"));
     must(ns == -7);
     must(count_descriptors() == before);
     must_be_user_again();
     must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
     /* And the next one may do better. */
-    must(ns_build(build_nothing, NULL, NULL, NULL, 0, &ns, &err) == 0);
+    must(make_ns(build_nothing, NULL, NULL, NULL, 0, &ns, &err) == 0);
 }
 
 START_TEST(builder_that_dies_is_an_error_and_no_zombie)
@@ -188,7 +215,7 @@ static void lose_caller(void *arg)
     pid_t caller = fork();
     if (caller == 0) {
         become_user();
-        (void)ns_build(build_forever, NULL, &told[1], NULL, 0, &ns, NULL);
+        (void)make_ns(build_forever, NULL, &told[1], NULL, 0, &ns, NULL);
         _exit(1);
     }
     must(read(told[0], &builder, sizeof(builder)) == sizeof(builder));
@@ -209,7 +236,7 @@ static void refuse_entry(void *arg)
     int ns = -1;
 
     become_user();
-    must(ns_build(build_nothing, NULL, NULL, NULL, 0, &ns, NULL) == 0);
+    must(make_ns(build_nothing, NULL, NULL, NULL, 0, &ns, NULL) == 0);
     /* Not with privilege in reserve, and not without. */
     must(setns(ns, CLONE_NEWNS) < 0 && errno == EPERM);
     must(caps_drop() == 0);
@@ -242,7 +269,7 @@ static void do_without_privilege(void *arg)
     int ns = -7;
 
     child_become_user();
-    must(ns_build(build_nothing, NULL, NULL, NULL, 0, &ns, &err) == -1);
+    must(make_ns(build_nothing, NULL, NULL, NULL, 0, &ns, &err) == -1);
     must(err.code == VITRINE_EUNSUPPORTED && strstr(err.text, "namespaces"));
     must(ns == -7);
     must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
@@ -254,7 +281,8 @@ START_TEST(nothing_is_built_without_kept_privilege)
 }
 END_TEST
 
-static int build_long_reply(void *arg, void *reply, struct vitrine_error *err)
+static int build_long_reply(void *arg, void *reply, int *ret_extra,
+                            struct vitrine_error *err)
 {
     memset(reply, 'x', NS_REPLY_MAX);
     return 0;
@@ -266,10 +294,10 @@ static void reply_at_length(void *arg)
     int ns = -1;
 
     become_user();
-    must(ns_build(build_long_reply, NULL, NULL, reply, NS_REPLY_MAX, &ns, NULL) == 0);
+    must(make_ns(build_long_reply, NULL, NULL, reply, NS_REPLY_MAX, &ns, NULL) == 0);
     must(reply[0] == 'x' && reply[NS_REPLY_MAX - 1] == 'x' && reply[NS_REPLY_MAX] == 0);
     (void)close(ns);
-    must(ns_build(build_long_reply, NULL, NULL, reply, NS_REPLY_MAX + 1, &ns, NULL) < 0);
+    must(make_ns(build_long_reply, NULL, NULL, reply, NS_REPLY_MAX + 1, &ns, NULL) < 0);
 }
 
 START_TEST(longest_reply_fits_and_longer_ones_are_refused)
@@ -280,7 +308,8 @@ END_TEST
 
 static int go[2];
 
-static int build_after_signal(void *arg, void *reply, struct vitrine_error *err)
+static int build_after_signal(void *arg, void *reply, int *ret_extra,
+                              struct vitrine_error *err)
 {
     char byte;
 
@@ -303,7 +332,7 @@ static void work_meanwhile(void *arg)
 
     must(pipe(go) == 0);
     become_user();
-    must(ns_build(build_after_signal, signal_builder, &count, NULL, 0, &ns, NULL) == 0);
+    must(make_ns(build_after_signal, signal_builder, &count, NULL, 0, &ns, NULL) == 0);
     must(count == 1);
 }
 
@@ -318,8 +347,8 @@ static void build_as_root(void *arg)
     int ns = -1;
 
     must(caps_keep() == 0);
-    must(ns_build(build_nothing, NULL, NULL, NULL, 0, &ns, NULL) == 0);
-    must(userns_join(ns) == 0);
+    must(make_ns(build_nothing, NULL, NULL, NULL, 0, &ns, NULL) == 0);
+    must(join_ns(ns) == 0);
     must(getuid() == 0);
 }
 

@@ -37,8 +37,8 @@ static void put_layer_over_image(void *arg)
     must((fcntl(skeleton.layer, F_GETFD) & FD_CLOEXEC));
     must_hold(skeleton.image, "dir/image", "image");
     cleanup_fd int dir = skeleton_dir(&skeleton, "/dir");
-    must(skeleton_file(dir, "layer", "layer", 5) == 0);
-    must(skeleton_file(dir, "both", "layer", 5) == 0);
+    must(skeleton_file(&skeleton, dir, "layer", "layer", 5) == 0);
+    must(skeleton_file(&skeleton, dir, "both", "layer", 5) == 0);
 
     cleanup_fd int root = overlay_mount(NULL);
     must(root >= 0);

@@ -55,7 +55,7 @@ START_TEST(directories_are_made_where_the_image_leads)
         cleanup_fd int fd = skeleton_dir(&skeleton, path_cases[i].path);
         ck_assert_msg(fd >= 0, "%zu: %s", i, strerror(-fd));
         ck_assert_msg(mode_of(path_cases[i].made) == (S_IFDIR | 0755), "%zu", i);
-        ck_assert_int_eq(skeleton_file(fd, "file", "text", 4), 0);
+        ck_assert_int_eq(skeleton_file(&skeleton, fd, "file", "text", 4), 0);
     }
 }
 END_TEST
@@ -126,7 +126,7 @@ START_TEST(layers_own_entries_may_not_be_linked)
     ck_assert_int_lt(skeleton_dir(&skeleton, "/trap"), 0);
     ck_assert_int_lt(skeleton_dir(&skeleton, "/trap/x"), 0);
     ck_assert_int_lt(skeleton_point(&skeleton, "/trap/x", S_IFREG), 0);
-    ck_assert_int_eq(skeleton_file(skeleton.layer, "trap", "", 0), -EEXIST);
+    ck_assert_int_eq(skeleton_file(&skeleton, skeleton.layer, "trap", "", 0), -EEXIST);
 }
 END_TEST
 

@@ -9,6 +9,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+static int join_ns(int ns)
+{
+    const struct userns_set set = {
+        .user = -1, .mnt = ns, .net = -1, .ipc = -1, .uts = -1};
+
+    return userns_join(&set);
+}
+
 /* A builder that has come to life, seen from the task that forked it. */
 struct builder {
     pid_t pid;
@@ -25,7 +33,7 @@ static struct builder make_builder(void (*work)(void))
     pid_t pid = fork();
     if (pid == 0) {
         (void)close(end[1]);
-        must(userns_create() == 0);
+        must(userns_create(0) == 0);
         must(write(born[1], &byte, 1) == 1);
         must(read(mapped[0], &byte, 1) == 1);
         must(userns_settle(CHILD_UID) == 0);
@@ -161,14 +169,14 @@ static void join(void *arg)
     int ns = build_ns();
 
     become_user();
-    must(userns_join(ns) == 0);
+    must(join_ns(ns) == 0);
     must(access("/tmp/marker", F_OK) == 0);
     must(child_caps("CapPrm:") == 0 && child_caps("CapEff:") == 0);
     must(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
     must(caps_raise() == -EPERM);
     must(mount("test", "/tmp", "tmpfs", 0, NULL) < 0 && errno == EPERM);
     must(umount2("/tmp", MNT_DETACH) < 0 && errno == EPERM);
-    must(userns_join(ns) == -EPERM);
+    must(join_ns(ns) == -EPERM);
 }
 
 START_TEST(task_joins_as_the_user_without_any_privilege)
@@ -185,7 +193,7 @@ static void fail_to_join(void *arg)
     const int bad[] = {-1, 9999, pipes[0], open("/", O_RDONLY | O_CLOEXEC),
                        open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC)};
     become_user();
-    must(userns_join(bad[*(const int *)arg]) < 0);
+    must(join_ns(bad[*(const int *)arg]) < 0);
     /* Whatever happened, nothing is left. */
     must(child_caps("CapPrm:") == 0);
     must(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
@@ -201,9 +209,9 @@ END_TEST
 static void do_without_privilege(void *arg)
 {
     child_become_user();
-    must(userns_create() == -EPERM);
+    must(userns_create(0) == -EPERM);
     must(userns_map(getpid()) == -EPERM);
-    must(userns_join(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)) == -EPERM);
+    must(join_ns(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)) == -EPERM);
 }
 
 START_TEST(nothing_is_done_without_kept_privilege)

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "container/named.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/path.h"
+#include "privileged/room.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Between two looks at a container that runs but shows no process yet: 5 ms, for 10 s. */
+#define LOOK_PAUSE_NS 5000000
+#define LOOKS         2000
+
+#define RECORD_MAX 65536
+
+int named_check(const char *name, struct vitrine_error *err)
+{
+    if (room_is_name(name))
+        return 0;
+    return vitrine_fail(err, VITRINE_EUSAGE,
+                        "'%.80s' is no name for a container: up to 64 letters, digits, "
+                        "'.', '_', '+' and '-', the first of them no '.'",
+                        name);
+}
+
+/* "123.0": what runs in a step. */
+static bool is_step(const char *name)
+{
+    size_t job = strspn(name, "0123456789");
+    size_t step = name[job] == '.' ? strspn(name + job + 1, "0123456789") : 0;
+
+    return job > 0 && step > 0 && name[job + 1 + step] == '\0';
+}
+
+static neg_errno lock(int fd, short type, bool wait)
+{
+    struct flock what = {.l_type = type, .l_whence = SEEK_SET};
+
+    while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &what) < 0)
+        if (errno != EINTR || !wait)
+            return -errno;
+    return 0;
+}
+
+/* --- its directory --- */
+
+static int room_path(const struct config *config, const struct vitrine_spec *spec,
+                     char *buf, size_t size, struct vitrine_error *err)
+{
+    char boot[ROOM_BOOT_MAX];
+    int rc = 0, n;
+
+    if (config->scope == CONFIG_SCOPE_USER) {
+        n = snprintf(buf, size, "%s/user/%u", config->container_dir,
+                     (unsigned)spec->identity.uid);
+    } else {
+        rc = room_boot(boot);
+        n = snprintf(buf, size, "%s/job/%s/%s", config->container_dir, boot,
+                     spec->job ? spec->job : "");
+    }
+    if (rc < 0 || n >= (int)size)
+        return error_from(err, VITRINE_EINTERNAL, rc < 0 ? rc : -ENAMETOOLONG,
+                          "cannot tell where containers are");
+    return 0;
+}
+
+static int open_room(const struct config *config, const struct vitrine_spec *spec,
+                     struct vitrine_error *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (room_path(config, spec, path, sizeof(path), err) < 0)
+        return -1;
+    cleanup_fd int room = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (room < 0 || fstat(room, &st) < 0)
+        return vitrine_fail_sys(err, VITRINE_EMOUNT,
+                                "cannot open %s, where containers are kept", path);
+    if (st.st_uid != spec->identity.uid)
+        return vitrine_fail(err, VITRINE_EMOUNT,
+                            "%s, where containers are kept, belongs to somebody else",
+                            path);
+    return steal_fd(&room);
+}
+
+/* Makes and opens the directory and its lock. */
+static int open_dir(int room, const char *name, struct named *ret,
+                    struct vitrine_error *err)
+{
+    if (mkdirat(room, name, 0700) < 0 && errno != EEXIST)
+        return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot make container %s", name);
+    cleanup_fd int dir =
+        openat(room, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_fd int file =
+        dir < 0 ? -1
+                : openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0 && errno != ENOENT)
+        return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot open container %s", name);
+    ret->dir = steal_fd(&dir);
+    ret->lock = steal_fd(&file);
+    return 0;
+}
+
+static void close_dir(struct named *named)
+{
+    if (named->dir >= 0)
+        (void)close(named->dir);
+    if (named->lock >= 0)
+        (void)close(named->lock);
+    named->dir = named->lock = -1;
+}
+
+/* Somebody removed what he had begun, while this one waited for the lock. */
+static bool is_gone(const struct named *named)
+{
+    struct stat st;
+
+    return named->lock < 0 || fstat(named->lock, &st) < 0 || st.st_nlink == 0;
+}
+
+/* --- its lock --- */
+
+/* 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. */
+static neg_errno settle_once(struct named *named)
+{
+    int rc = lock(named->lock, F_WRLCK, false);
+
+    named->writing = rc == 0;
+    if (rc == 0 || (rc != -EAGAIN && rc != -EACCES))
+        return rc;
+    rc = lock(named->lock, F_RDLCK, true);
+    if (rc == 0)
+        rc = running_find(named->tag, &named->running);
+    named->runs = rc == 0;
+    if (rc == -ENOENT) {
+        (void)lock(named->lock, F_UNLCK, false);
+        rc = -EAGAIN;
+    }
+    return rc;
+}
+
+static int settle(struct named *named, const char *name, struct vitrine_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
+    int rc = -EAGAIN;
+
+    for (int looks = 0; looks < LOOKS && rc == -EAGAIN && !is_gone(named); looks++) {
+        if (looks > 0)
+            (void)nanosleep(&pause, NULL);
+        rc = settle_once(named);
+    }
+    if (is_gone(named))
+        return 0;
+    if (rc == -EAGAIN)
+        return vitrine_fail(err, VITRINE_EMOUNT,
+                            "container %s runs, but none of its processes can be joined; "
+                            "try again when its programs have started",
+                            name);
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot lock container %s", name)
+                  : 0;
+}
+
+/* --- what it was made from --- */
+
+static int read_record(struct named *named, const char *name, struct vitrine_error *err)
+{
+    cleanup_free char *text = NULL;
+    cleanup_fd int fd =
+        openat(named->dir, "image", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    int rc = fd < 0 ? -errno : fd_read_all(fd, RECORD_MAX, &text, NULL);
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot read container %s", name);
+    char *print = strchr(text, '\n');
+    if (!print || text[0] != '/')
+        return vitrine_fail(err, VITRINE_EMOUNT,
+                            "container %s is damaged: it does not say its image; use "
+                            "another name",
+                            name);
+    *print++ = '\0';
+    print[strcspn(print, "\n")] = '\0';
+    named->image = strdup(text);
+    named->print = strdup(print);
+    if (!named->image || !named->print)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    named->exists = true;
+    return 0;
+}
+
+static int make_layers(struct named *named, struct vitrine_error *err)
+{
+    static const char *const dirs[] = {"upper", "work"};
+
+    for (size_t i = 0; i < 2; i++)
+        if (mkdirat(named->dir, dirs[i], 0700) < 0 && errno != EEXIST)
+            return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot make the container");
+    return 0;
+}
+
+int named_create(struct named *named, const char *image, const char *print,
+                 struct vitrine_error *err)
+{
+    cleanup_free char *text = NULL;
+
+    if (named->dir < 0 || named->exists)
+        return 0;
+    if (make_layers(named, err) < 0)
+        return -1;
+    if (asprintf(&text, "%s\n%s\n", image, print) < 0)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    (void)unlinkat(named->dir, "image.new", 0);
+    cleanup_fd int fd = openat(named->dir, "image.new",
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
+    if (rc == 0 && (fsync(fd) < 0 ||
+                    renameat(named->dir, "image.new", named->dir, "image") < 0))
+        rc = -errno;
+    if (rc < 0)
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot make the container");
+    named->exists = true;
+    return 0;
+}
+
+int named_started(struct named *named, struct vitrine_error *err)
+{
+    int rc = named->lock < 0 ? 0 : lock(named->lock, F_RDLCK, false);
+
+    named->writing = false;
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot lock the container") : 0;
+}
+
+/* --- */
+
+static int check_start(const struct vitrine_spec *spec, const struct named *named,
+                       struct vitrine_error *err)
+{
+    const char *name = spec->container;
+
+    if (spec->start == VITRINE_START_CREATE && named->exists)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "container %s exists already; use it with --container-name=%s "
+                            "or choose another name",
+                            name, name);
+    if (spec->start == VITRINE_START_EXEC && !named->runs)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "container %s does not run on this node; start it without "
+                            ":exec",
+                            name);
+    if (!named->exists && !named->runs && !spec->image)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "there is no container %s on this node; make it with "
+                            "--container-image",
+                            name);
+    return 0;
+}
+
+static int open_step(const struct vitrine_spec *spec, struct named *named,
+                     struct vitrine_error *err)
+{
+    (void)snprintf(named->tag, sizeof(named->tag), "vitrine:step/%s", spec->container);
+    int rc = running_find(named->tag, &named->running);
+    named->runs = rc == 0;
+    return rc == 0 ? 0
+                   : vitrine_fail(err, VITRINE_EUSAGE,
+                                  "no container of step %s runs on this node",
+                                  spec->container);
+}
+
+static int open_named(const struct config *config, const struct vitrine_spec *spec,
+                      struct named *named, struct vitrine_error *err)
+{
+    const char *name = spec->container;
+
+    named->room = open_room(config, spec, err);
+    if (named->room < 0)
+        return -1;
+    (void)snprintf(named->tag, sizeof(named->tag), "vitrine:%s/%s/%s",
+                   config->scope == CONFIG_SCOPE_USER ? "user" : "job",
+                   config->scope == CONFIG_SCOPE_USER ? "" : spec->job, name);
+    do {
+        close_dir(named);
+        if (open_dir(named->room, name, named, err) < 0 ||
+            (named->lock >= 0 && settle(named, name, err) < 0))
+            return -1;
+    } while (is_gone(named));
+    if (read_record(named, name, err) < 0)
+        return -1;
+    return check_start(spec, named, err);
+}
+
+static void remove_begun(const struct named *named)
+{
+    (void)unlinkat(named->dir, "upper", AT_REMOVEDIR);
+    (void)unlinkat(named->dir, "work", AT_REMOVEDIR);
+    (void)unlinkat(named->dir, "image.new", 0);
+    (void)unlinkat(named->dir, "lock", 0);
+    (void)unlinkat(named->room, named->name, AT_REMOVEDIR);
+}
+
+int named_open(const struct config *config, const struct vitrine_spec *spec,
+               struct named *ret, struct vitrine_error *err)
+{
+    struct named named = NAMED_NONE;
+    int rc;
+
+    named.name = spec->container;
+    if (named_check(spec->container, err) < 0)
+        return -1;
+    rc = is_step(spec->container) ? open_step(spec, &named, err)
+                                  : open_named(config, spec, &named, err);
+    if (rc < 0) {
+        named_close(&named);
+        return -1;
+    }
+    *ret = named;
+    return 0;
+}
+
+void named_close(struct named *named)
+{
+    if (named->dir >= 0 && named->writing && !named->exists)
+        remove_begun(named);
+    close_dir(named);
+    if (named->room >= 0)
+        (void)close(named->room);
+    if (named->runs)
+        running_close(&named->running);
+    free(named->image);
+    free(named->print);
+    *named = NAMED_NONE;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Containers are on no list: what the kernel knows of processes and their mounts is
+ * always true. Everything is read through one descriptor of a process's directory, which
+ * never becomes another process's.
+ */
+#include "namespace/running.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+/* The root's line is the first, or among the first, of mountinfo. */
+#define MOUNTINFO_HEAD 8192
+
+static const struct running nothing = {
+    .set = {.mnt = -1, .user = -1, .net = -1, .ipc = -1, .uts = -1}, .root = -1};
+
+/* proc(5): "36 35 98:0 / / rw,noatime master:1 - overlay SOURCE rw,...". */
+static bool is_root_called(char *line, const char *tag)
+{
+    char *save = NULL, *word = strtok_r(line, " ", &save);
+    int field = 0;
+
+    for (; word && strcmp(word, "-") != 0; word = strtok_r(NULL, " ", &save))
+        if (++field == 5 && strcmp(word, "/") != 0)
+            return false;
+    const char *type = word ? strtok_r(NULL, " ", &save) : NULL;
+    const char *source = type ? strtok_r(NULL, " ", &save) : NULL;
+    return source && strcmp(type, "overlay") == 0 && strcmp(source, tag) == 0;
+}
+
+static bool has_root_called(int process, const char *tag)
+{
+    char head[MOUNTINFO_HEAD], *save = NULL;
+    cleanup_fd int fd = openat(process, "mountinfo", O_RDONLY | O_CLOEXEC);
+    size_t size = 0;
+
+    while (fd >= 0 && size < sizeof(head) - 1) {
+        ssize_t n = read(fd, head + size, sizeof(head) - 1 - size);
+
+        if (n <= 0)
+            break;
+        size += (size_t)n;
+    }
+    head[size] = '\0';
+    for (char *line = strtok_r(head, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save))
+        if (is_root_called(line, tag))
+            return true;
+    return false;
+}
+
+/* A builder's namespace belongs to a user namespace of root's or of the user's own; one
+ * of another user's could hold his traps. */
+static bool is_builders(int mnt)
+{
+    uid_t owner;
+    cleanup_fd int user = ioctl(mnt, NS_GET_USERNS);
+
+    return user >= 0 && ioctl(user, NS_GET_OWNER_UID, &owner) == 0 &&
+           (owner == 0 || owner == geteuid());
+}
+
+/* Opens a namespace of the process; *ret stays -1 if it is the caller's own. */
+static bool open_other(int process, const char *name, int *ret)
+{
+    struct stat own, other;
+    char path[32], self[48];
+
+    (void)snprintf(path, sizeof(path), "ns/%s", name);
+    (void)snprintf(self, sizeof(self), "/proc/self/ns/%s", name);
+    cleanup_fd int fd = openat(process, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &other) < 0 || stat(self, &own) < 0)
+        return false;
+    if (own.st_ino != other.st_ino || own.st_dev != other.st_dev)
+        *ret = steal_fd(&fd);
+    return true;
+}
+
+/* One line of one id: the fake root has nothing else. */
+static bool has_ranges(int process)
+{
+    cleanup_free char *map = NULL;
+    unsigned inside, outside, count;
+    cleanup_fd int fd = openat(process, "uid_map", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fd_read_all(fd, 4096, &map, NULL) < 0 ||
+        sscanf(map, "%u %u %u", &inside, &outside, &count) != 3)
+        return false;
+    return count > 1 || strchr(map, '\n') != strrchr(map, '\n');
+}
+
+static bool examine(int process, const char *tag, struct running *ret)
+{
+    struct running found = nothing;
+
+    if (has_root_called(process, tag) && open_other(process, "mnt", &found.set.mnt) &&
+        found.set.mnt >= 0 && is_builders(found.set.mnt) &&
+        open_other(process, "user", &found.set.user) &&
+        open_other(process, "net", &found.set.net) &&
+        open_other(process, "ipc", &found.set.ipc) &&
+        open_other(process, "uts", &found.set.uts)) {
+        found.root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        found.has_ranges = found.set.user >= 0 && has_ranges(process);
+    }
+    if (found.root >= 0 && has_root_called(process, tag)) {
+        *ret = found;
+        return true;
+    }
+    running_close(&found);
+    return false;
+}
+
+neg_errno running_find(const char *tag, struct running *ret)
+{
+    cleanup_dir DIR *proc = opendir("/proc");
+    struct stat st;
+
+    if (!proc)
+        return -errno;
+    for (struct dirent *entry; (entry = readdir(proc));) {
+        if (entry->d_name[strspn(entry->d_name, "0123456789")])
+            continue;
+        cleanup_fd int process =
+            openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (process >= 0 && fstat(process, &st) == 0 && st.st_uid == geteuid() &&
+            examine(process, tag, ret))
+            return 0;
+    }
+    return -ENOENT;
+}
+
+void running_close(struct running *running)
+{
+    const int fds[] = {running->set.mnt, running->set.user, running->set.net,
+                       running->set.ipc, running->set.uts,  running->root};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    *running = nothing;
+}
