@@ -28,6 +28,14 @@
 /* The kernel takes an id map of less than one page in one write. */
 #define LIMIT_ID_MAP 4095
 
+/* Lines of an id map: the kernel's own limit (UID_GID_MAP_MAX_EXTENTS,
+ * user_namespaces(7)).
+ */
+#define LIMIT_ID_MAP_LINES 340
+
+/* Ranges of subordinate ids that one user has: useradd(8) gives one. */
+#define LIMIT_SUBIDS 32
+
 /* SIF descriptors: the format's own default is 48, its tools allow more; a table of this
  * size is 2.3 MiB and read in one go. */
 #define LIMIT_SIF_DESCRIPTORS 4096

@@ -2,6 +2,8 @@
 #include "base/syscalls.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,6 +74,15 @@ neg_errno sys_mount_setattr(int mount, unsigned flags, uint64_t set)
                           sizeof(attr)));
 }
 
+neg_errno sys_mount_idmap(int mount, int user_ns)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP,
+                              .userns_fd = (uint64_t)user_ns};
+
+    return result(
+        syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
 neg_errno sys_pivot_root(const char *new_root, const char *put_old)
 {
     return result(syscall(SYS_pivot_root, new_root, put_old));
@@ -80,4 +91,12 @@ neg_errno sys_pivot_root(const char *new_root, const char *put_old)
 neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
     return result(syscall(SYS_close_range, first, last, flags));
+}
+
+neg_errno sys_seccomp_filter(struct sock_filter *code, size_t n)
+{
+    struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+
+    return result(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                          SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program));
 }

@@ -28,10 +28,20 @@ neg_errno sys_fsmount(int fs, unsigned attr);
 neg_errno sys_open_tree(int dirfd, const char *path, unsigned flags);
 /* Attaches the detached mount `mount` on top of what `target` refers to. */
 neg_errno sys_move_mount(int mount, int target);
+/* Shows the ids of a detached mount as a user namespace maps them. */
+neg_errno sys_mount_idmap(int mount, int user_ns);
 /* Sets MOUNT_ATTR_* on one mount (flags AT_RECURSIVE for the tree below it). */
 neg_errno sys_mount_setattr(int mount, unsigned flags, uint64_t set);
 
 neg_errno sys_pivot_root(const char *new_root, const char *put_old);
 neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags);
+
+struct sock_filter;
+/*
+ * Adds a seccomp(2) filter of n instructions to the calling process. Without the
+ * mitigation of speculative store bypass that kernels before 5.16 give confined processes
+ * at the price of their speed.
+ */
+neg_errno sys_seccomp_filter(struct sock_filter *code, size_t n);
 
 #endif

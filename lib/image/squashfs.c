@@ -10,6 +10,7 @@
  * but gets a sentence instead of EINVAL.
  */
 #include "image/squashfs.h"
+#include "base/fd.h"
 #include "image/bytes.h"
 
 #include <inttypes.h>
@@ -31,7 +32,9 @@
 #define FRAGMENT_ENTRY 16
 #define EXPORT_ENTRY   8
 #define ID_ENTRY       4
-#define XATTR_HEADER   16
+#define ID_UNPACKED    (0x8000 | ID_ENTRY) /* header of a block that holds one id as it is \
+                                            */
+#define XATTR_HEADER 16
 
 const char *squashfs_compressor_name(unsigned compressor)
 {
@@ -223,4 +226,21 @@ int squashfs_parse(const uint8_t *data, size_t size, uint64_t offset, uint64_t f
             "it is damaged: its root directory is out of place; copy it again");
     *ret = s;
     return 0;
+}
+
+bool squashfs_only_id(int fd, const struct squashfs_super *super, uint64_t offset,
+                      uint32_t *ret)
+{
+    uint8_t position[sizeof(uint64_t)], block[sizeof(uint16_t) + ID_ENTRY];
+
+    if (super->ids != 1 || fd_pread_full(fd, position, sizeof(position),
+                                         (off_t)(offset + super->id_table)) < 0)
+        return false;
+    uint64_t at = le64(position);
+    if (at > super->id_table || super->id_table - at < sizeof(block) ||
+        fd_pread_full(fd, block, sizeof(block), (off_t)(offset + at)) < 0 ||
+        le16(block) != ID_UNPACKED)
+        return false;
+    *ret = le32(block + sizeof(uint16_t));
+    return true;
 }

@@ -5,6 +5,7 @@
 /* The superblock of a SquashFS 4.0 file system. */
 #include "vitrine.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SQUASHFS_SUPER_SIZE 96
@@ -53,5 +54,13 @@ bool squashfs_has_magic(const uint8_t *data, size_t size);
  */
 int squashfs_parse(const uint8_t *data, size_t size, uint64_t offset, uint64_t file_size,
                    struct squashfs_super *ret, struct vitrine_error *err);
+
+/*
+ * Whether everything in the file system, users and groups alike, has one and the same id,
+ * and which. false also if that cannot be told without unpacking; mksquashfs does not
+ * compress so little.
+ */
+bool squashfs_only_id(int fd, const struct squashfs_super *super, uint64_t offset,
+                      uint32_t *ret);
 
 #endif

@@ -14,7 +14,9 @@
 #include "privileged/loop.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/vfs.h>
 
 #define MOUNT_FLAGS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
@@ -159,5 +161,22 @@ neg_errno kmount_root_of(int mount_ns)
 
     if (rc == 0)
         rc = clone_root_of(mount_ns);
+    return become_user(user, rc);
+}
+
+neg_errno kmount_idmap(int mount, int user_ns)
+{
+    uid_t user = geteuid();
+    struct statfs fs;
+    int rc = fstatfs(mount, &fs) < 0 ? -errno : 0;
+
+    /* Never a directory of the host: root's files there would be the user's. An image's
+     * are his to read anyway, and nobody's to write. */
+    if (rc == 0 && fs.f_type != SQUASHFS_MAGIC)
+        rc = -EINVAL;
+    if (rc == 0)
+        rc = caps_raise();
+    if (rc == 0)
+        rc = sys_mount_idmap(mount, user_ns);
     return become_user(user, rc);
 }

@@ -36,4 +36,12 @@ neg_errno kmount_directory(int dir, bool writable);
  */
 neg_errno kmount_root_of(int mount_ns);
 
+/*
+ * Shows the ids of a detached mount as the user namespace maps them: what 0 owns in the
+ * file system belongs to whoever is 0 there, and an id that is not mapped to nobody. Only
+ * for the mount of an image (kmount_squashfs). -EINVAL where the kernel cannot: SquashFS
+ * can since Linux 6.2. Same conditions.
+ */
+neg_errno kmount_idmap(int mount, int user_ns);
+
 #endif

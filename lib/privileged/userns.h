@@ -3,6 +3,7 @@
 #define VITRINE_PRIVILEGED_USERNS_H
 
 #include "base/error.h"
+#include "base/idmap.h"
 
 /*
  * The builder's user and mount namespace, owned by root: the user can neither enter it
@@ -15,6 +16,31 @@
 neg_errno userns_create(int more);
 neg_errno userns_map(pid_t builder);
 neg_errno userns_settle(uid_t user);
+
+/* Subordinate ids of the user, as the administrator's files give them. */
+struct userns_ids {
+    const struct id_range *uids, *gids;
+    size_t nuids, ngids;
+};
+
+/*
+ * The map of fake root: inside, 0 is `id` and the ranges follow from 1 on. `ret` has room
+ * for LIMIT_ID_MAP_LINES. -EINVAL for ranges that hold root, or more ids than there are.
+ */
+neg_errno userns_fill_map(uint32_t id, const struct id_range *ranges, size_t n,
+                          struct id_map *ret, size_t *ret_n);
+
+/*
+ * A user namespace of the user's own, in which he is root: 0 is his user and his primary
+ * group, subordinate ids are 1 and so on. His other groups keep their ids as far as these
+ * are free inside and the kernel takes so many. Without subordinate groups setgroups(2)
+ * is denied, as in newgidmap(1).
+ *
+ * In the leader: the user, with the capabilities of caps_keep(), single-threaded. Changes
+ * nothing of the process. *ret_ns is close-on-exec; the user may enter and trace what is
+ * in the namespace.
+ */
+neg_errno userns_fake_root(const struct userns_ids *ids, int *ret_ns);
 
 /*
  * The other kind of builder: enters a namespace that the user owns, where it is root, and

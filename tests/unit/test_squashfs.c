@@ -2,6 +2,11 @@
 #include "image/squashfs.h"
 #include "images.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 static int parse(const uint8_t *data, struct squashfs_super *ret,
                  struct vitrine_error *err)
 {
@@ -231,6 +236,85 @@ START_TEST(offset_behind_the_file_is_refused)
 }
 END_TEST
 
+/* A superblock with one id, its block and the position of that. */
+#define ID_BLOCK 900
+#define ID_TABLE 906
+
+static int make_ids(uint16_t header, uint32_t id, uint64_t position)
+{
+    uint8_t data[SQUASHFS_SIZE] = {0};
+    int fd = memfd_create("ids", MFD_CLOEXEC);
+
+    images_put(data + ID_BLOCK, header, 2);
+    images_put(data + ID_BLOCK + 2, id, 4);
+    images_put(data + ID_TABLE, position, 8);
+    ck_assert_int_eq(pwrite(fd, data, sizeof(data), 77), sizeof(data));
+    return fd;
+}
+
+START_TEST(only_id_is_found_where_it_is_stored_as_it_is)
+{
+    static const struct {
+        uint16_t ids, header;
+        uint64_t position;
+        bool known;
+    } cases[] = {
+        {1, 0x8004, ID_BLOCK, true},      {2, 0x8004, ID_BLOCK, false},
+        {1, 0x0004, ID_BLOCK, false}, /* compressed */
+        {1, 0x8008, ID_BLOCK, false},     {1, 0x8000, ID_BLOCK, false},
+        {1, 0x8004, ID_BLOCK + 1, false}, /* reaches into the table */
+        {1, 0x8004, ID_TABLE, false},     {1, 0x8004, ID_TABLE + 100, false},
+        {1, 0x8004, UINT64_MAX, false},   {1, 0x8004, UINT64_MAX - 77, false},
+        {1, 0x8004, INT64_MAX, false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct squashfs_super super = {.ids = cases[i].ids, .id_table = ID_TABLE};
+        int fd = make_ids(cases[i].header, 123456, cases[i].position);
+        uint32_t id = 5;
+
+        ck_assert_msg(squashfs_only_id(fd, &super, 77, &id) == cases[i].known, "%zu", i);
+        ck_assert_uint_eq(id, cases[i].known ? 123456 : 5);
+        ck_assert(!squashfs_only_id(fd, &super, 100000, &id));
+        ck_assert(!squashfs_only_id(-1, &super, 77, &id));
+        (void)close(fd);
+    }
+}
+END_TEST
+
+/* What mksquashfs itself writes. */
+START_TEST(only_id_of_each_compressor_is_known)
+{
+    static const char *const options[] = {"-comp gzip", "-comp lzo",  "-comp lz4",
+                                          "-comp xz",   "-comp zstd", "-comp zstd -noI"};
+    char command[512], path[64] = "/tmp/vitrine-test-ids.XXXXXX";
+    uint8_t data[SQUASHFS_SUPER_SIZE];
+    struct squashfs_super super;
+    uint32_t id;
+
+    if (system("command -v mksquashfs >/dev/null") != 0)
+        return;
+    (void)close(mkstemp(path));
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options) * 2; i++) {
+        bool root = i % 2;
+
+        (void)snprintf(command, sizeof(command),
+                       "mksquashfs /etc/hostname %s -noappend -quiet -no-progress %s "
+                       "-force-uid %d -force-gid 0 >/dev/null",
+                       path, options[i / 2], root ? 0 : 1000);
+        ck_assert_int_eq(system(command), 0);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(pread(fd, data, sizeof(data), 0), sizeof(data));
+        ck_assert_int_eq(squashfs_parse(data, sizeof(data), 0, 1 << 20, &super, NULL), 0);
+        id = 77;
+        ck_assert_msg(squashfs_only_id(fd, &super, 0, &id) == root, "%s", options[i / 2]);
+        ck_assert_uint_eq(id, root ? 0 : 77);
+        (void)close(fd);
+    }
+    (void)unlink(path);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("squashfs");
@@ -248,6 +332,8 @@ static Suite *make_suite(void)
     tcase_add_test(tc, truncated_file_is_told_with_numbers);
     tcase_add_test(tc, no_byte_behind_the_end_is_read);
     tcase_add_test(tc, offset_behind_the_file_is_refused);
+    tcase_add_test(tc, only_id_is_found_where_it_is_stored_as_it_is);
+    tcase_add_test(tc, only_id_of_each_compressor_is_known);
     suite_add_tcase(suite, tc);
     return suite;
 }

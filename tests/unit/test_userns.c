@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "privileged/userns.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "child.h"
 #include "privileged/caps.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
 static int join_ns(int ns)
@@ -211,6 +214,7 @@ static void do_without_privilege(void *arg)
     child_become_user();
     must(userns_create(0) == -EPERM);
     must(userns_map(getpid()) == -EPERM);
+    must(userns_fake_root(&(struct userns_ids){.nuids = 0}, &(int){-1}) == -EPERM);
     must(join_ns(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)) == -EPERM);
 }
 
@@ -243,6 +247,200 @@ START_TEST(mapping_what_is_no_builder_fails_without_harm)
 }
 END_TEST
 
+/* --- fake root -------------------------------------------------------------------------
+ */
+
+#define MANY_GROUPS 400
+
+/* What slurmstepd does, with the groups that `groups` are. */
+static void become_member(const gid_t *groups, size_t n)
+{
+    must(setgroups(n, groups) == 0);
+    must(caps_keep() == 0);
+    must(setresgid(CHILD_GID, CHILD_GID, CHILD_GID) == 0);
+    must(setresuid(CHILD_UID, CHILD_UID, CHILD_UID) == 0);
+    must(caps_lower() == 0);
+}
+
+static int make_fake_root(const struct userns_ids *ids)
+{
+    uint64_t permitted = child_caps("CapPrm:");
+    int ns = -1;
+
+    must(userns_fake_root(ids, &ns) == 0);
+    must(ns >= 0 && (fcntl(ns, F_GETFD) & FD_CLOEXEC));
+    must_be_user_again();
+    must(child_caps("CapPrm:") == permitted);
+    /* Its process is gone, and the caller is where it was. */
+    must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
+    must_map_itself("/proc/self/uid_map");
+    return ns;
+}
+
+/* The text of a file, with single spaces. */
+static const char *read_words(const char *path)
+{
+    static char text[16384];
+    char word[32];
+    size_t used = 0;
+    FILE *file = fopen(path, "re");
+
+    must(file != NULL);
+    text[0] = '\0';
+    while (fscanf(file, "%31s", word) == 1)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s ", word);
+    (void)fclose(file);
+    return text;
+}
+
+static void must_read(const char *path, const char *expected)
+{
+    const char *text = read_words(path);
+
+    if (strcmp(text, expected) != 0)
+        (void)dprintf(STDERR_FILENO, "# %s: %s\n", path, text);
+    must(strcmp(text, expected) == 0);
+}
+
+/* What kept nothing may still do: the namespace is the user's. */
+static void enter(int ns)
+{
+    uid_t owner = 0;
+
+    must(ioctl(ns, NS_GET_OWNER_UID, &owner) == 0 && owner == CHILD_UID);
+    must(caps_forget() == 0);
+    must(setns(ns, CLONE_NEWUSER) == 0);
+    must(getuid() == 0 && geteuid() == 0 && getgid() == 0);
+}
+
+static const struct userns_ids no_ids = {.nuids = 0};
+
+static void fake_one_id(void *arg)
+{
+    const gid_t groups[] = {7, CHILD_GID, 60000, 0, 60000, 4000000000U};
+    gid_t got[8];
+
+    become_member(groups, 6);
+    enter(make_fake_root(&no_ids));
+    must_read("/proc/self/uid_map", "0 54321 1 ");
+    must_read("/proc/self/gid_map",
+              "0 54322 1 7 7 1 60000 60000 1 4000000000 4000000000 1 ");
+    must_read("/proc/self/setgroups", "deny ");
+    must(getgroups(8, got) == 6);
+    must(setgroups(0, NULL) < 0 && setuid(1) < 0);
+    must(setgid(60000) == 0);
+    /* The host's root is nobody. */
+    must(open("/etc/shadow", O_RDONLY | O_CLOEXEC) < 0);
+    must(open("/dev/loop-control", O_RDWR | O_CLOEXEC) < 0);
+}
+
+START_TEST(fake_root_is_the_user_and_keeps_his_groups)
+{
+    child_must(fake_one_id, NULL);
+}
+END_TEST
+
+static void fake_with_ranges(void *arg)
+{
+    const struct id_range uids[] = {{100000, 1000}, {300000, 10}};
+    const struct id_range gids[] = {{200000, 500}};
+    const struct userns_ids ids = {uids, gids, 2, 1};
+    const gid_t groups[] = {7, 500, 501, 200001, CHILD_GID};
+
+    become_member(groups, 5);
+    enter(make_fake_root(&ids));
+    must_read("/proc/self/uid_map", "0 54321 1 1 100000 1000 1001 300000 10 ");
+    must_read("/proc/self/gid_map", "0 54322 1 1 200000 500 501 501 1 ");
+    must_read("/proc/self/setgroups", "allow ");
+    must(setgroups(0, NULL) == 0);
+    must(setresgid(33, 33, 33) == 0 && setresuid(1010, 1010, 1010) == 0);
+}
+
+START_TEST(fake_root_with_subordinate_ids_can_become_others)
+{
+    child_must(fake_with_ranges, NULL);
+}
+END_TEST
+
+/* Groups that would let him leave the primary one. */
+static void fake_without_primary(void *arg)
+{
+    const gid_t groups[] = {7, 60000};
+
+    become_member(groups, 2);
+    enter(make_fake_root(&no_ids));
+    must_read("/proc/self/gid_map", "0 54322 1 ");
+    must(setgid(60000) < 0);
+}
+
+START_TEST(primary_group_cannot_be_left)
+{
+    child_must(fake_without_primary, NULL);
+}
+END_TEST
+
+static void fake_many_groups(void *arg)
+{
+    gid_t first = *(const gid_t *)arg, groups[MANY_GROUPS];
+    size_t lines = 0;
+
+    for (gid_t i = 0; i < MANY_GROUPS; i++)
+        groups[i] = i == 0 ? CHILD_GID : first + i;
+    become_member(groups, MANY_GROUPS);
+    enter(make_fake_root(&no_ids));
+    for (const char *text = read_words("/proc/self/gid_map"); *text; text++)
+        lines += *text == ' ';
+    lines /= 3;
+    must(lines ==
+         (first < 1000 ? LIMIT_ID_MAP_LINES : 1 + (LIMIT_ID_MAP - 10) / 24 /* bytes */));
+}
+
+START_TEST(groups_that_the_kernel_cannot_map_are_left_out)
+{
+    gid_t low = 10, high = 4000000000U;
+
+    child_must(fake_many_groups, &low);
+    child_must(fake_many_groups, &high);
+}
+END_TEST
+
+static void fake_with_bad_ranges(void *arg)
+{
+    static const struct id_range bad[] = {
+        {0, 1},
+        {0, 65536},
+        {100000, 0},
+        {4294967295U, 1},
+        {4294967290U, 100},
+        {CHILD_UID, 1},
+        {CHILD_GID - 1, 10},
+    };
+    struct id_range overlapping[] = {{100000, 10}, {100005, 10}}, many[400];
+    int ns = -7;
+
+    become_member(NULL, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        const struct userns_ids both = {&bad[i], &bad[i], 1, 1};
+
+        must(userns_fake_root(&both, &ns) == -EINVAL);
+        must_be_user_again();
+    }
+    const struct userns_ids twice = {.uids = overlapping, .nuids = 2};
+    must(userns_fake_root(&twice, &ns) == -EINVAL);
+    for (uint32_t i = 0; i < 400; i++)
+        many[i] = (struct id_range){100000 + i, 1};
+    const struct userns_ids too_many = {.gids = many, .ngids = 400};
+    must(userns_fake_root(&too_many, &ns) == -EINVAL);
+    must_be_user_again();
+    must(ns == -7 && waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
+}
+
+START_TEST(ranges_with_root_or_oneself_in_them_are_refused)
+{
+    child_must(fake_with_bad_ranges, NULL);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("userns");
@@ -255,6 +453,11 @@ static Suite *make_suite(void)
     tcase_add_test(tc, join_that_fails_drops_every_privilege_too);
     tcase_add_test(tc, nothing_is_done_without_kept_privilege);
     tcase_add_test(tc, mapping_what_is_no_builder_fails_without_harm);
+    tcase_add_test(tc, fake_root_is_the_user_and_keeps_his_groups);
+    tcase_add_test(tc, fake_root_with_subordinate_ids_can_become_others);
+    tcase_add_test(tc, primary_group_cannot_be_left);
+    tcase_add_test(tc, groups_that_the_kernel_cannot_map_are_left_out);
+    tcase_add_test(tc, ranges_with_root_or_oneself_in_them_are_refused);
     suite_add_tcase(suite, tc);
     return suite;
 }
