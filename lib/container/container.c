@@ -1,143 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The conductor: from what the user wants to a namespace that tasks can join. Runs as the
+ * The conductor: from what the user wants to namespaces that tasks can join. Runs as the
  * user, in a process that holds capabilities in reserve (privileged/caps.h).
  */
+#include "container/container.h"
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "config/config.h"
 #include "container/config-api.h"
 #include "container/lookup.h"
-#include "image/fuse.h"
-#include "image/probe.h"
-#include "image/trust.h"
 #include "image/warmup.h"
 #include "namespace/ns.h"
+#include "namespace/seccomp.h"
 #include "privileged/caps.h"
 #include "privileged/kmount.h"
 #include "privileged/userns.h"
-#include "rootfs/hostmounts.h"
-#include "rootfs/rootfs.h"
-#include "spec/imageref.h"
-#include "vitrine.h"
 
-#include <limits.h>
+#include <sched.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
-struct job {
-    const struct config *config;
-    const struct vitrine_spec *spec;
-    const char *name; /* of the image */
-    int mount;        /* of the image, detached */
-    bool is_directory;
-};
-
-static bool kernel_may_mount(const struct config *config, int image,
-                             const struct image_info *info)
+/* What nobody has said is as the administrator wants it. */
+static void choose(struct job *job)
 {
-    if (config->kernel_mount == CONFIG_KERNEL_MOUNT_NEVER || !info->mountable)
-        return false;
-    return config->kernel_mount == CONFIG_KERNEL_MOUNT_ALWAYS ||
-           image_is_trusted(image, config->trusted_owners, config->ntrusted_owners, NULL);
+    const struct vitrine_spec *spec = job->spec;
+    bool compat = job->config->compat == CONFIG_COMPAT_PYXIS;
+    enum vitrine_root root = spec->root;
+
+    if (root == VITRINE_ROOT_UNSET)
+        root = compat || spec->container ? VITRINE_ROOT_WRITABLE : VITRINE_ROOT_READONLY;
+    job->compat = compat;
+    job->read_only = root == VITRINE_ROOT_READONLY;
+    job->private_root = root == VITRINE_ROOT_PRIVATE;
+    job->is_root =
+        spec->identity.uid != 0 && (spec->remap_root == VITRINE_YES ||
+                                    (spec->remap_root == VITRINE_UNSET && compat));
+    job->show_home =
+        spec->mount_home == VITRINE_YES || (spec->mount_home == VITRINE_UNSET && !compat);
 }
 
-static int mount_file(const struct job *job, int image, const struct image_info *info,
-                      bool *ret_by_fuse, int *ret_mount, struct vitrine_error *err)
+static int check_together(const struct job *job, struct vitrine_error *err)
 {
-    if (kernel_may_mount(job->config, image, info)) {
-        int mount = kmount_squashfs(image, info->offset);
-
-        /* A kernel without squashfs, or without this compressor, or without loop devices:
-         * the FUSE server may still do, and has the better words if it is the image. */
-        if (mount >= 0) {
-            *ret_mount = mount;
-            *ret_by_fuse = false;
-            return 0;
-        }
-        if (job->config->kernel_mount == CONFIG_KERNEL_MOUNT_ALWAYS)
-            return error_from(err, VITRINE_EMOUNT, mount,
-                              "cannot mount image %s with the kernel's squashfs",
-                              job->name);
-    }
-    *ret_by_fuse = true;
-    if (fuse_serve(image, info->offset, job->spec->server_log, ret_mount, err) < 0)
-        return vitrine_wrap(err, "cannot mount image %s", job->name);
+    if (job->private_root && job->spec->container)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "a named container is the same for all tasks: "
+                            "--container-writable=task cannot be had with it");
+    if (job->private_root && job->spec->save)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "with --container-writable=task there is a container for "
+                            "each task: none of them can be saved");
     return 0;
-}
-
-/*
- * A mount hides what lies under it, perhaps on purpose. The image is one mount without
- * those below it, so it would show that again: the kernel, too, refuses such a view to
- * whoever is privileged in a user namespace only.
- */
-static int check_whole(int dir, const char *name, struct vitrine_error *err)
-{
-    char link[64], path[PATH_MAX], below[PATH_MAX];
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-    ssize_t n = readlink(link, path, sizeof(path) - 1);
-    if (n < 0)
-        return vitrine_fail_sys(err, VITRINE_EMOUNT,
-                                "cannot use directory %s as an image", name);
-    path[n] = '\0';
-    int rc = hostmounts_below(path, below, sizeof(below));
-    if (rc < 0)
-        return error_from(err, VITRINE_EMOUNT, rc, "cannot list the host's mounts");
-    if (rc > 0)
-        return vitrine_fail(
-            err, VITRINE_EFORMAT,
-            "cannot use directory %s as an image: something is mounted in "
-            "it, at %s; name a directory without mounts",
-            name, below);
-    return 0;
-}
-
-static int mount_image(struct job *job, int image, bool *ret_by_fuse, int *ret_mount,
-                       struct vitrine_error *err)
-{
-    struct image_info info;
-
-    if (image_probe(image, job->name, &info, err) < 0)
-        return -1;
-    if (info.kind != IMAGE_DIRECTORY)
-        return mount_file(job, image, &info, ret_by_fuse, ret_mount, err);
-    if (check_whole(image, job->name, err) < 0)
-        return -1;
-    int mount = kmount_directory(image);
-    if (mount < 0)
-        return error_from(err, VITRINE_EMOUNT, mount,
-                          "cannot use directory %s as an image", job->name);
-    *ret_mount = mount;
-    *ret_by_fuse = false;
-    job->is_directory = true;
-    return 0;
-}
-
-static int build(void *arg, void *reply, struct vitrine_error *err)
-{
-    const struct job *job = arg;
-    struct rootfs_spec spec = {
-        .image = job->mount,
-        .is_directory = job->is_directory,
-        .image_name = job->name,
-        .host_mounts = job->config->mount_host,
-        .include = job->config->mount_include,
-        .ninclude = job->config->nmount_include,
-        .exclude = job->config->mount_exclude,
-        .nexclude = job->config->nmount_exclude,
-        .wish = job->spec,
-    };
-
-    return rootfs_build(&spec, reply, VITRINE_PATH_ENV_MAX, err);
-}
-
-static void meanwhile(void *arg, int until)
-{
-    const struct job *job = arg;
-
-    image_warm_up(job->mount, until);
 }
 
 /* Linux 5.14 is the floor: what is missing on an older one is named by its version. */
@@ -157,30 +68,320 @@ static int check_kernel(struct vitrine_error *err)
                         uts.release);
 }
 
-int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_spec *spec,
-                    int *ret_ns, struct vitrine_ready *ret, struct vitrine_error *err)
+/* --- the image --- */
+
+/* A named container is made of one image, and of no other with its name. */
+static int check_image(const struct job *job, struct vitrine_error *err)
 {
-    cleanup_fd int image = -1, mount = -1;
-    cleanup_free char *name = NULL;
-    const struct config *conf = config_of(config);
-    bool by_fuse = false;
+    char print[IMAGEMOUNT_PRINT];
+
+    if (!job->named.exists)
+        return 0;
+    if (strcmp(job->name, job->named.image) != 0)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "container %s is made from image %s, not from %s: leave "
+                            "--container-image out, or choose another name",
+                            job->spec->container, job->named.image, job->name);
+    if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
+        return -1;
+    if (strcmp(print, job->named.print) != 0)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "container %s is made from image %s, which has been replaced "
+                            "by another since: choose another name",
+                            job->spec->container, job->name);
+    return 0;
+}
+
+static int find_image(struct job *job, struct vitrine_error *err)
+{
+    struct vitrine_spec spec = *job->spec;
+
+    if (!spec.image)
+        spec.image = job->named.image;
+    if (lookup_image(job->config, &spec, &job->image_fd, &job->name, err) < 0 ||
+        image_probe(job->image_fd, job->name, &job->image.info, err) < 0)
+        return -1;
+    return check_image(job, err);
+}
+
+static bool is_in_place(const struct job *job)
+{
+    return job->image.info.kind == IMAGE_DIRECTORY && !job->read_only &&
+           !job->private_root && !job->spec->container;
+}
+
+static int mount_image(struct job *job, struct vitrine_error *err)
+{
+    bool is_directory = job->image.info.kind == IMAGE_DIRECTORY;
+
+    job->in_place = is_in_place(job);
+    job->has_upper = !job->in_place && (!job->read_only || job->named.exists);
+    job->owned = !is_directory && (job->has_upper || job->is_root);
+    if ((job->owned || job->is_root || job->spec->save) &&
+        fakeroot_open(&job->spec->identity, job->is_root, &job->fakeroot, err) < 0)
+        return -1;
+    const struct imagemount_wish wish = {
+        .config = job->config,
+        .name = job->name,
+        .server_log = job->spec->server_log,
+        .owners = job->owned ? &job->fakeroot.owners : NULL,
+        .user_ns = job->fakeroot.user_ns,
+        .has_ranges = job->fakeroot.has_ranges,
+        .in_place = job->in_place,
+    };
+    return imagemount_open(&wish, job->image_fd, &job->image, err);
+}
+
+/* --- the root --- */
+
+static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *err)
+{
+    const struct job *job = arg;
+    const struct config *config = job->config;
+    const struct vitrine_spec *wish = job->spec;
+    struct rootfs_spec spec = {
+        .base = job->shares_root ? ROOTFS_SHARED
+                : job->in_place  ? ROOTFS_IN_PLACE
+                                 : ROOTFS_IMAGE,
+        .mount = job->image.mount,
+        .is_directory = job->image.info.kind == IMAGE_DIRECTORY,
+        .image_name = job->name,
+        .tag = job->tag,
+        .has_upper = job->has_upper,
+        .writable = job->writable,
+        .size = config->writable_size,
+        .read_only = job->read_only,
+        .owned = job->owned || job->in_place,
+        .fake_root = job->is_root,
+        .private_tmp = job->compat,
+        .private_ipc = wish->unshare & VITRINE_UNSHARE_IPC,
+        .shown =
+            {
+                .uid = wish->identity.uid,
+                .home = job->show_home ? wish->identity.home : NULL,
+                .cwd = wish->cwd,
+                .host_mounts = config->mount_host,
+                .include = config->mount_include,
+                .ninclude = config->nmount_include,
+                .exclude = config->mount_exclude,
+                .nexclude = config->nmount_exclude,
+                .files = wish->host_files,
+                .scripts = wish->scripts,
+                .binds = wish->binds,
+            },
+        .wish = wish,
+    };
+
+    return rootfs_build(&spec, reply, ret_upper, err);
+}
+
+static void meanwhile(void *arg, int until)
+{
+    const struct job *job = arg;
+
+    if (!job->shares_root)
+        image_warm_up(job->image.mount, until);
+}
+
+static int unshare_flags(unsigned unshare)
+{
+    return (unshare & VITRINE_UNSHARE_NET ? CLONE_NEWNET : 0) |
+           (unshare & VITRINE_UNSHARE_IPC ? CLONE_NEWIPC : 0) |
+           (unshare & VITRINE_UNSHARE_UTS ? CLONE_NEWUTS : 0);
+}
+
+static int build_root(struct job *job, struct vitrine_error *err)
+{
+    const struct ns_wish wish = {
+        .build = build,
+        .meanwhile = meanwhile,
+        .arg = job,
+        .user_ns = job->is_root ? job->fakeroot.user_ns : -1,
+        .more = unshare_flags(job->spec->unshare),
+    };
+    int left[NS_LEFT];
+
+    if (ns_build(&wish, &job->reply, sizeof(job->reply), left, err) < 0)
+        return err && strstr(err->text, job->name)
+                   ? -1
+                   : vitrine_wrap(err, "cannot run image %s", job->name);
+    job->container.fd[VITRINE_FD_MNT] = left[NS_MNT];
+    job->container.fd[VITRINE_FD_NET] = left[NS_NET];
+    job->container.fd[VITRINE_FD_IPC] = left[NS_IPC];
+    job->container.fd[VITRINE_FD_UTS] = left[NS_UTS];
+    job->upper = left[NS_EXTRA];
+    if (job->is_root)
+        job->container.fd[VITRINE_FD_USER] = steal_fd(&job->fakeroot.user_ns);
+    return 0;
+}
+
+/* --- named containers --- */
+
+/* The directory with the upper layer, as a mount. */
+static int open_writable(struct job *job, struct vitrine_error *err)
+{
+    if (!job->spec->container || !job->has_upper)
+        return 0;
+    if (named_prepare(&job->named, err) < 0)
+        return -1;
+    job->writable = kmount_directory(job->named.dir, true);
+    return job->writable < 0 ? error_from(err, VITRINE_EMOUNT, job->writable,
+                                          "cannot use container %s", job->spec->container)
+                             : 0;
+}
+
+static int record(struct job *job, struct vitrine_error *err)
+{
+    char print[IMAGEMOUNT_PRINT];
+
+    if (!job->spec->container)
+        return 0;
+    if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
+        return -1;
+    return named_create(&job->named, job->name, print, err);
+}
+
+static int start_new(struct job *job, struct vitrine_error *err)
+{
+    if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
+        open_writable(job, err) < 0 || build_root(job, err) < 0)
+        return -1;
+    return record(job, err);
+}
+
+/* With a root that others use already, but other mounts. */
+static int start_beside(struct job *job, struct vitrine_error *err)
+{
+    const struct running *running = &job->named.running;
+
+    job->shares_root = true;
+    job->image.mount = kmount_root_of(running->set.mnt);
+    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
+    if (job->image.mount < 0)
+        return error_from(err, VITRINE_EMOUNT, job->image.mount,
+                          "cannot share container %s", job->spec->container);
+    if (!job->name)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    job->is_root = running->set.user >= 0;
+    if (job->is_root) {
+        job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
+        job->fakeroot.has_ranges = running->has_ranges;
+    }
+    return build_root(job, err);
+}
+
+static int join_running(struct job *job, struct vitrine_error *err)
+{
+    struct userns_set *set = &job->named.running.set;
+
+    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
+    if (!job->name)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    job->is_root = set->user >= 0;
+    job->fakeroot.has_ranges = job->named.running.has_ranges;
+    job->container.fd[VITRINE_FD_MNT] = steal_fd(&set->mnt);
+    job->container.fd[VITRINE_FD_USER] = steal_fd(&set->user);
+    job->container.fd[VITRINE_FD_NET] = steal_fd(&set->net);
+    job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
+    job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
+    if (job->spec->mounts || job->spec->unshare)
+        (void)snprintf(job->reply.remark, sizeof(job->reply.remark),
+                       "container %s runs already, so --container-mounts and "
+                       "--container-unshare have no effect; with "
+                       "--container-name=%s:no_exec it gets these mounts",
+                       job->spec->container, job->spec->container);
+    return 0;
+}
+
+static int start(struct job *job, struct vitrine_error *err)
+{
+    const struct vitrine_spec *spec = job->spec;
+
+    if (spec->container && named_open(job->config, spec, &job->named, err) < 0)
+        return -1;
+    if (spec->container)
+        (void)snprintf(job->tag, sizeof(job->tag), "%s", job->named.tag);
+    else
+        (void)snprintf(job->tag, sizeof(job->tag), "vitrine:step/%s",
+                       spec->step ? spec->step : "");
+    if (!job->named.runs)
+        return start_new(job, err);
+    return spec->start == VITRINE_START_NO_EXEC ? start_beside(job, err)
+                                                : join_running(job, err);
+}
+
+static void tell(const struct job *job, struct vitrine_ready *ret)
+{
+    *ret = (struct vitrine_ready){
+        .by_fuse = job->image.by_fuse,
+        .fake_root = job->is_root,
+        .fake_ids = job->is_root && !job->fakeroot.has_ranges,
+    };
+    memcpy(ret->path, job->reply.path, sizeof(ret->path));
+    memcpy(ret->remark, job->reply.remark, sizeof(ret->remark));
+    (void)snprintf(ret->image, sizeof(ret->image), "%s", job->name);
+    (void)snprintf(ret->workdir, sizeof(ret->workdir), "%s",
+                   job->spec->workdir ? job->spec->workdir : "");
+}
+
+static void job_close(struct job *job)
+{
+    int *const fds[] = {&job->image_fd, &job->image.mount, &job->writable, &job->upper,
+                        &job->fakeroot.user_ns};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+        if (*fds[i] >= 0)
+            (void)close(*fds[i]);
+    vitrine_close(&job->container);
+    named_close(&job->named);
+    free(job->name);
+}
+
+int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_spec *spec,
+                    struct vitrine_container *ret, struct vitrine_ready *ret_ready,
+                    struct vitrine_error *err)
+{
+    cleanup_free struct job *job = calloc(1, sizeof(*job));
     int rc = caps_lower();
 
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc, "cannot drop capabilities");
-    if (check_kernel(err) < 0 || lookup_image(conf, spec, &image, &name, err) < 0)
-        return -1;
-    struct job job = {.config = conf, .spec = spec, .name = name};
-    if (mount_image(&job, image, &by_fuse, &mount, err) < 0)
-        return -1;
-    job.mount = mount;
-    if (ns_build(build, meanwhile, &job, ret->path, sizeof(ret->path), ret_ns, err) < 0)
-        return err && strstr(err->text, name)
-                   ? -1
-                   : vitrine_wrap(err, "cannot run image %s", name);
-    ret->by_fuse = by_fuse;
-    (void)snprintf(ret->image, sizeof(ret->image), "%s", name);
-    return 0;
+    if (!job)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    *job = (struct job){.config = config_of(config),
+                        .spec = spec,
+                        .image_fd = -1,
+                        .image.mount = -1,
+                        .writable = -1,
+                        .upper = -1,
+                        .fakeroot.user_ns = -1,
+                        .named = NAMED_NONE};
+    for (int i = 0; i < VITRINE_FDS; i++)
+        job->container.fd[i] = -1;
+    choose(job);
+    if (check_kernel(err) == 0 && check_together(job, err) == 0 && start(job, err) == 0 &&
+        named_started(&job->named, err) == 0) {
+        tell(job, ret_ready);
+        job->container.fd[VITRINE_FD_LOCK] = steal_fd(&job->named.lock);
+        *ret = job->container;
+        for (int i = 0; i < VITRINE_FDS; i++)
+            job->container.fd[i] = -1;
+    } else {
+        rc = -1;
+    }
+    job_close(job);
+    return rc;
+}
+
+/* --- */
+
+void vitrine_close(struct vitrine_container *container)
+{
+    for (int i = 0; i < VITRINE_FDS; i++) {
+        if (container->fd[i] >= 0)
+            (void)close(container->fd[i]);
+        container->fd[i] = -1;
+    }
 }
 
 int vitrine_keep_privilege(struct vitrine_error *err)
@@ -191,10 +392,20 @@ int vitrine_keep_privilege(struct vitrine_error *err)
                   : 0;
 }
 
-int vitrine_join(int ns, struct vitrine_error *err)
+int vitrine_join(const struct vitrine_container *container,
+                 const struct vitrine_ready *ready, struct vitrine_error *err)
 {
-    int rc = userns_join(ns);
+    const struct userns_set set = {
+        .mnt = container->fd[VITRINE_FD_MNT],
+        .user = container->fd[VITRINE_FD_USER],
+        .net = container->fd[VITRINE_FD_NET],
+        .ipc = container->fd[VITRINE_FD_IPC],
+        .uts = container->fd[VITRINE_FD_UTS],
+    };
+    int rc = userns_join(&set);
 
+    if (rc == 0 && ready->fake_ids)
+        rc = seccomp_fake_ids();
     return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot enter the container")
                   : 0;
 }

@@ -26,11 +26,16 @@ static bool kernel_may_mount(const struct config *config, int image,
 static bool kernel_may_own(const struct imagemount_wish *wish, int image,
                            const struct image_info *info)
 {
+    uint8_t data[SQUASHFS_SUPER_SIZE];
+    struct squashfs_super super;
     uint32_t id;
 
-    return wish->user_ns >= 0 &&
-           (wish->has_ranges ||
-            (squashfs_only_id(image, info->offset, &id) == 0 && id == 0));
+    if (wish->user_ns < 0 || wish->has_ranges)
+        return wish->user_ns >= 0;
+    return fd_pread_full(image, data, sizeof(data), (off_t)info->offset) == 0 &&
+           squashfs_parse(data, sizeof(data), info->offset, info->offset + info->size,
+                          &super, NULL) == 0 &&
+           squashfs_only_id(image, &super, info->offset, &id) && id == 0;
 }
 
 static neg_errno mount_by_kernel(const struct imagemount_wish *wish, int image,

@@ -193,7 +193,7 @@ static int read_record(struct named *named, const char *name, struct vitrine_err
     return 0;
 }
 
-static int make_layers(struct named *named, struct vitrine_error *err)
+int named_prepare(struct named *named, struct vitrine_error *err)
 {
     static const char *const dirs[] = {"upper", "work"};
 
@@ -210,16 +210,15 @@ int named_create(struct named *named, const char *image, const char *print,
 
     if (named->dir < 0 || named->exists)
         return 0;
-    if (make_layers(named, err) < 0)
-        return -1;
     if (asprintf(&text, "%s\n%s\n", image, print) < 0)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     (void)unlinkat(named->dir, "image.new", 0);
-    cleanup_fd int fd = openat(named->dir, "image.new",
-                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    cleanup_fd int fd =
+        openat(named->dir, "image.new",
+               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int rc = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
-    if (rc == 0 && (fsync(fd) < 0 ||
-                    renameat(named->dir, "image.new", named->dir, "image") < 0))
+    if (rc == 0 &&
+        (fsync(fd) < 0 || renameat(named->dir, "image.new", named->dir, "image") < 0))
         rc = -errno;
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot make the container");
@@ -243,10 +242,11 @@ static int check_start(const struct vitrine_spec *spec, const struct named *name
     const char *name = spec->container;
 
     if (spec->start == VITRINE_START_CREATE && named->exists)
-        return vitrine_fail(err, VITRINE_EUSAGE,
-                            "container %s exists already; use it with --container-name=%s "
-                            "or choose another name",
-                            name, name);
+        return vitrine_fail(
+            err, VITRINE_EUSAGE,
+            "container %s exists already; use it with --container-name=%s "
+            "or choose another name",
+            name, name);
     if (spec->start == VITRINE_START_EXEC && !named->runs)
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "container %s does not run on this node; start it without "
@@ -296,6 +296,7 @@ static int open_named(const struct config *config, const struct vitrine_spec *sp
 
 static void remove_begun(const struct named *named)
 {
+    (void)unlinkat(named->dir, "work/work", AT_REMOVEDIR); /* overlayfs makes it */
     (void)unlinkat(named->dir, "upper", AT_REMOVEDIR);
     (void)unlinkat(named->dir, "work", AT_REMOVEDIR);
     (void)unlinkat(named->dir, "image.new", 0);

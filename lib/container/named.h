@@ -8,8 +8,8 @@
  *     upper, work   what was changed, for overlayfs
  *     image         which image it was made from, and how that looked; once this file is
  *                   there the container exists
- *     lock          write-locked (fcntl(2), F_OFD_SETLK) while it is prepared, read-locked
- *                   as long as it runs: the kernel drops both with the last descriptor
+ *     lock          write-locked (fcntl(2), F_OFD_SETLK) while it is prepared,
+ * read-locked as long as it runs: the kernel drops both with the last descriptor
  *
  * Everything here runs as the user, in a directory of his own.
  */
@@ -23,12 +23,12 @@ struct named {
     int lock;     /* held: */
     bool writing; /* alone */
     bool exists;  /* as a directory that is complete */
-    bool runs;   /* then `running` is valid */
+    bool runs;    /* then `running` is valid */
     struct running running;
     const char *name; /* borrowed */
     char tag[320];    /* of its overlay */
-    char *image;   /* absolute path of its image, if it exists */
-    char *print;   /* fingerprint of that image */
+    char *image;      /* absolute path of its image, if it exists */
+    char *print;      /* fingerprint of that image */
 };
 
 /* For a name that asks for nothing: closes as any other. */
@@ -39,13 +39,17 @@ int named_check(const char *name, struct vitrine_error *err);
 
 /*
  * Finds or makes the container spec->container, as spec->start says, and takes its lock:
- * waits for whoever prepares it. If it does not run, the caller prepares it and then calls
- * named_started(); all others wait for that.
+ * waits for whoever prepares it. If it does not run, the caller prepares it and then
+ * calls named_started(); all others wait for that.
  */
 int named_open(const struct config *config, const struct vitrine_spec *spec,
                struct named *ret, struct vitrine_error *err);
 
-/* Before the first start: `print` is the fingerprint of the image. */
+/* Makes the directories for overlayfs, if it is new. */
+int named_prepare(struct named *named, struct vitrine_error *err);
+
+/* After the first preparation has succeeded: from now on it exists. `print` is the
+ * fingerprint of the image. */
 int named_create(struct named *named, const char *image, const char *print,
                  struct vitrine_error *err);
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs as root, in slurmstepd and in the job's epilog. What users have put into their
+ * directories is removed by a child that has become the user, in a namespace where all
+ * his ids are his: nothing else can be removed by it, whatever traps there are.
+ */
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/remove.h"
+#include "config/config.h"
+#include "container/config-api.h"
+#include "container/fakeroot.h"
+#include "container/named.h"
+#include "privileged/caps.h"
+#include "privileged/room.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define PASSWD_BUFFER 32768
+
+int vitrine_name_check(const char *name, struct vitrine_error *err)
+{
+    return named_check(name, err);
+}
+
+int vitrine_make_room(const struct vitrine_config *config, uid_t uid, gid_t gid,
+                      const char *job, struct vitrine_error *err)
+{
+    const struct config *conf = config_of(config);
+    cleanup_fd int dir = room_make(conf->container_dir, uid, gid,
+                                   conf->scope == CONFIG_SCOPE_JOB ? job : NULL);
+
+    if (dir == -EPERM)
+        return vitrine_fail(err, VITRINE_ECONFIG,
+                            "cannot keep containers in %s (ContainerDir): it, and what "
+                            "Vitrine makes in it, must belong to root and be writable by "
+                            "nobody else",
+                            conf->container_dir);
+    if (dir < 0)
+        return error_from(err, VITRINE_ECONFIG, dir,
+                          "cannot keep containers in %s (ContainerDir)",
+                          conf->container_dir);
+    return 0;
+}
+
+/* --- removal --- */
+
+static int become_owner(const struct stat *st, struct vitrine_error *err)
+{
+    char buf[PASSWD_BUFFER];
+    struct passwd entry, *found = NULL;
+    struct fakeroot fakeroot;
+
+    (void)getpwuid_r(st->st_uid, &entry, buf, sizeof(buf), &found);
+    const struct vitrine_identity who = {
+        .uid = st->st_uid, .gid = st->st_gid, .user = found ? found->pw_name : NULL};
+    if (caps_keep() < 0 || setgroups(0, NULL) < 0 ||
+        setresgid(st->st_gid, st->st_gid, st->st_gid) < 0 ||
+        setresuid(st->st_uid, st->st_uid, st->st_uid) < 0 || caps_lower() < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot become uid %u",
+                                (unsigned)st->st_uid);
+    if (fakeroot_open(&who, true, &fakeroot, err) < 0)
+        return -1;
+    if (caps_raise() < 0 || setns(fakeroot.user_ns, CLONE_NEWUSER) < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot enter a namespace");
+    return 0;
+}
+
+/* In a child: exits with 0 if the directory is empty. */
+static void remove_as_owner(int dir, const struct stat *st)
+{
+    _exit(become_owner(st, NULL) == 0 && remove_content(dir) == 0 ? 0 : 1);
+}
+
+static neg_errno remove_job(int parent, const char *name)
+{
+    struct stat st;
+    int status = 0;
+    cleanup_fd int dir =
+        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (dir < 0 || fstat(dir, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    pid_t pid = st.st_uid == 0 ? 0 : fork();
+    if (pid == 0 && st.st_uid != 0)
+        remove_as_owner(dir, &st);
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        (void)remove_content(dir);
+    else
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* All jobs of a boot that is over, and its directory. */
+static neg_errno remove_boot(int parent, const char *name)
+{
+    int rc = 0;
+    cleanup_fd int dir =
+        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_dir DIR *stream = dir < 0 ? NULL : fdopendir(dir);
+
+    if (!stream)
+        return errno == ENOENT ? 0 : -errno;
+    (void)steal_fd(&dir);
+    for (struct dirent *entry; (entry = readdir(stream));)
+        if (room_is_name(entry->d_name)) {
+            int one = remove_job(dirfd(stream), entry->d_name);
+
+            rc = rc < 0 ? rc : one;
+        }
+    return unlinkat(parent, name, AT_REMOVEDIR) < 0 && rc == 0 ? -errno : rc;
+}
+
+static neg_errno remove_all(const char *base, const char *job)
+{
+    char boot[ROOM_BOOT_MAX];
+    int rc = room_boot(boot);
+    cleanup_fd int top = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int jobs =
+        top < 0 ? -1
+                : openat(top, "job", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_dir DIR *stream = jobs < 0 ? NULL : fdopendir(jobs);
+
+    if (rc < 0 || !stream)
+        return rc < 0 || errno == ENOENT ? rc : -errno;
+    (void)steal_fd(&jobs);
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        int one = 0;
+
+        if (!room_is_name(entry->d_name))
+            continue;
+        if (strcmp(entry->d_name, boot) != 0) {
+            one = remove_boot(dirfd(stream), entry->d_name);
+        } else if (job) {
+            cleanup_fd int here = openat(dirfd(stream), boot,
+                                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            one = here < 0 ? -errno : remove_job(here, job);
+        }
+        rc = rc < 0 ? rc : one;
+    }
+    return rc;
+}
+
+int vitrine_remove_room(const struct vitrine_config *config, const char *job,
+                        struct vitrine_error *err)
+{
+    const char *base = config_of(config)->container_dir;
+
+    if (job && !room_is_name(job))
+        return vitrine_fail(err, VITRINE_EUSAGE, "%s is no job", job);
+    int rc = remove_all(base, job);
+    return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc,
+                               "cannot remove all containers of ended jobs in %s", base)
+                  : 0;
+}
