@@ -62,7 +62,7 @@ static int mount_file(const struct job *job, int image, const struct image_info 
                               job->name);
     }
     *ret_by_fuse = true;
-    if (fuse_serve(image, info->offset, job->spec->server_log, ret_mount, err) < 0)
+    if (fuse_serve(image, info->offset, NULL, job->spec->server_log, ret_mount, err) < 0)
         return vitrine_wrap(err, "cannot mount image %s", job->name);
     return 0;
 }
