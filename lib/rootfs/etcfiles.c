@@ -107,3 +107,19 @@ int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
                           "cannot write the container's /etc (names, hosts, time zone)");
     return 0;
 }
+
+int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err)
+{
+    static const char path[] = "/etc/apt/apt.conf.d";
+    static const char text[] = "APT::Sandbox::User \"root\";\n";
+    cleanup_fd int there = path_open_in_root(skeleton->image, path, O_PATH | O_DIRECTORY);
+
+    if (there < 0)
+        return 0;
+    cleanup_fd int dir = skeleton_dir(skeleton, path);
+    int rc = dir < 0 ? dir : skeleton_file(dir, "zz-vitrine", text, strlen(text));
+    if (rc < 0 && rc != -EEXIST) /* which the layer has from an earlier start */
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot write the container's %s",
+                          path);
+    return 0;
+}

@@ -27,4 +27,10 @@ void etcfiles_free(struct etcfiles *etc);
 int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
                    struct vitrine_error *err);
 
+/*
+ * For a fake root with a single id: apt does not become the user _apt, which is checked
+ * after it has been answered (seccomp_fake_ids()). Nothing in an image without apt.
+ */
+int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err);
+
 #endif
