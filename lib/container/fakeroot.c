@@ -50,3 +50,12 @@ int fakeroot_open(const struct vitrine_identity *who, bool ranges, struct fakero
     ret->has_ranges = uids.n > 0;
     return 0;
 }
+
+uint32_t fakeroot_gids(const struct fakeroot *fakeroot)
+{
+    uint32_t count = fakeroot->has_ranges ? 0 : 1;
+
+    for (size_t i = 0; fakeroot->has_ranges && i < fakeroot->owners.ngids; i++)
+        count += fakeroot->owners.gids[i].count;
+    return count ? count : 1;
+}

@@ -19,4 +19,7 @@ struct fakeroot {
 int fakeroot_open(const struct vitrine_identity *who, bool ranges, struct fakeroot *ret,
                   struct vitrine_error *err);
 
+/* The number of group ids from 0 on that he has in there. */
+uint32_t fakeroot_gids(const struct fakeroot *fakeroot);
+
 #endif

@@ -110,3 +110,47 @@ char *identity_group(const struct vitrine_identity *who, const char *image)
         return NULL;
     return steal_ptr(&text);
 }
+
+/* Ends the last line of `text` and adds another, unless some line has `name` in its first
+ * field or "0" in its third. Fresh text. */
+static char *add_root(const char *text, const char *name, const char *entry)
+{
+    size_t size = strlen(text);
+    bool found = false;
+
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n");
+
+        found = found || field_is(line, len, 0, name) || field_is(line, len, 2, "0");
+        line += len + (line[len] == '\n');
+    }
+    size_t room = size + strlen(entry) + 2;
+    char *ret = malloc(room);
+    if (ret)
+        (void)snprintf(ret, room, "%s%s%s", text,
+                       size > 0 && text[size - 1] != '\n' ? "\n" : "",
+                       found ? "" : entry);
+    return ret;
+}
+
+char *identity_root_passwd(const char *image)
+{
+    return add_root(image, "root", "root:x:0:0:root:/root:/bin/sh\n");
+}
+
+char *identity_root_group(const struct vitrine_identity *who, uint32_t gids,
+                          const char *image)
+{
+    struct vitrine_identity root = {.user = "root"};
+    cleanup_free struct vitrine_group *groups = calloc(who->ngroups + 1, sizeof(*groups));
+
+    if (!groups)
+        return NULL;
+    for (size_t i = 0; i < who->ngroups; i++)
+        if (who->groups[i].gid >= gids && who->groups[i].gid > 0 &&
+            who->groups[i].gid != who->gid)
+            groups[root.ngroups++] = who->groups[i];
+    root.groups = groups;
+    cleanup_free char *text = identity_group(&root, image);
+    return text ? add_root(text, "root", "root:x:0:\n") : NULL;
+}

@@ -31,9 +31,14 @@
 /* Position of a directory's first entry, behind "." and "..". */
 #define FIRST_ENTRY 2
 
-static struct sqfs *get_fs(fuse_req_t req)
+static struct fuse_served *get_served(fuse_req_t req)
 {
     return fuse_req_userdata(req);
+}
+
+static struct sqfs *get_fs(fuse_req_t req)
+{
+    return &get_served(req)->fs;
 }
 
 static uint64_t node_of(const struct sqfs *fs, uint64_t ref)
@@ -47,9 +52,10 @@ static neg_errno read_node(const struct sqfs *fs, fuse_ino_t node, struct sqfs_i
         fs, node == FUSE_ROOT_ID ? fs->super.root_inode : node - NODE_OFFSET, ret);
 }
 
-static void fill_stat(const struct sqfs *fs, const struct sqfs_inode *inode,
+static void fill_stat(const struct fuse_served *served, const struct sqfs_inode *inode,
                       struct stat *ret)
 {
+    const struct fuse_owners *owners = served->owners;
     uint32_t dev = inode->rdev;
     uint64_t stored =
         inode->size > inode->file.sparse ? inode->size - inode->file.sparse : 0;
@@ -59,8 +65,8 @@ static void fill_stat(const struct sqfs *fs, const struct sqfs_inode *inode,
         .st_ino = inode->number,
         .st_mode = inode->mode,
         .st_nlink = inode->nlink ? inode->nlink : 1,
-        .st_uid = inode->uid,
-        .st_gid = inode->gid,
+        .st_uid = owners ? fuse_owners_uid(owners, inode->uid) : inode->uid,
+        .st_gid = owners ? fuse_owners_gid(owners, inode->gid) : inode->gid,
         .st_rdev = makedev((dev & 0xfff00) >> 8, (dev & 0xff) | ((dev >> 12) & 0xfff00)),
         .st_size = (off_t)inode->size,
         .st_blksize = BUFFER_SIZE,
@@ -94,7 +100,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         rc = sqfs_read_inode(fs, entry.ref, &inode);
     if (rc == 0) {
         reply.ino = node_of(fs, entry.ref);
-        fill_stat(fs, &inode, &reply.attr);
+        fill_stat(get_served(req), &inode, &reply.attr);
     }
     /* Node 0 is a name that does not exist, and which the kernel may remember so. */
     if (rc == 0 || rc == -ENOENT)
@@ -114,7 +120,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
         (void)fuse_reply_err(req, -rc);
         return;
     }
-    fill_stat(fs, &inode, &st);
+    fill_stat(get_served(req), &inode, &st);
     (void)fuse_reply_attr(req, &st, FOREVER);
 }
 

@@ -6,7 +6,15 @@
 #define FUSE_USE_VERSION 32
 #include <fuse_lowlevel.h>
 
-/* For a session whose user data is a struct sqfs. */
+#include "image/fuse-owners.h"
+#include "image/sqfs.h"
+
+struct fuse_served {
+    struct sqfs fs;
+    const struct fuse_owners *owners; /* NULL: as in the image */
+};
+
+/* For a session whose user data is a struct fuse_served. */
 extern const struct fuse_lowlevel_ops fuse_ops;
 
 #endif

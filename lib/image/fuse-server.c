@@ -27,7 +27,8 @@
 #define MALLOC_KEEP (4 * 1024 * 1024)
 
 struct server {
-    struct sqfs fs;
+    struct fuse_served served;
+    struct fuse_owners owners;
     struct fuse_session *session;
     pthread_attr_t attr;
     pthread_mutex_t lock; /* of what follows */
@@ -163,7 +164,8 @@ static int serve(struct server *server)
     struct fuse_args args = FUSE_ARGS_INIT(1, argv);
     int rc = -1;
 
-    server->session = fuse_session_new(&args, &fuse_ops, sizeof(fuse_ops), &server->fs);
+    server->session =
+        fuse_session_new(&args, &fuse_ops, sizeof(fuse_ops), &server->served);
     fuse_opt_free_args(&args);
     if (!server->session)
         return -1;
@@ -200,6 +202,17 @@ static bool parse_offset(const char *text, uint64_t *ret)
     return true;
 }
 
+static bool parse_arguments(int argc, char **argv, struct server *server,
+                            uint64_t *ret_offset)
+{
+    if (argc < 2 || argc > 3 || !parse_offset(argv[1], ret_offset))
+        return false;
+    if (argc == 3 && !fuse_owners_parse(argv[2], &server->owners))
+        return false;
+    server->served.owners = argc == 3 ? &server->owners : NULL;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct server server;
@@ -212,15 +225,16 @@ int main(int argc, char **argv)
     (void)sys_close_range(FUSE_SERVER_ALIVE_FD + 1, ~0U, 0);
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_KEEP);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP * 2);
-    if (argc != 2 || !parse_offset(argv[1], &offset)) {
-        (void)fprintf(stderr, "usage: vitrine-fuse OFFSET (Vitrine starts it)\n");
+    if (!parse_arguments(argc, argv, &server, &offset)) {
+        (void)fprintf(stderr,
+                      "usage: vitrine-fuse OFFSET [OWNERS] (Vitrine starts it)\n");
         return EXIT_FAILURE;
     }
-    if (sqfs_open(&server.fs, FUSE_SERVER_IMAGE_FD, offset, pass_on, &err) < 0) {
+    if (sqfs_open(&server.served.fs, FUSE_SERVER_IMAGE_FD, offset, pass_on, &err) < 0) {
         (void)fprintf(stderr, "cannot serve the image: %s\n", err.text);
         return EXIT_FAILURE;
     }
     int rc = serve(&server);
-    sqfs_close(&server.fs);
+    sqfs_close(&server.served.fs);
     return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

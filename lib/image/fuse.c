@@ -40,23 +40,33 @@ static int place_fds(int image, int dev, int log)
     return 0;
 }
 
+/* What a server is started with. */
+struct server {
+    int image, dev, log;
+    uint64_t offset;
+    const struct fuse_owners *owners;
+};
+
 /* The server's process until its exec; tells `report` why that failed. */
-static void server_main(int image, uint64_t offset, int dev, int log, int report)
+static void server_main(const struct server *server, int report)
 {
-    char offset_text[24];
-    char *const argv[] = {(char *)"vitrine-fuse", offset_text, NULL};
+    char offset_text[24], owners_text[FUSE_OWNERS_TEXT];
+    char *const argv[] = {(char *)"vitrine-fuse", offset_text,
+                          server->owners ? owners_text : NULL, NULL};
     char *const envp[] = {NULL};
     sigset_t none;
     int high_report = fcntl(report, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int rc = setsid() < 0 || chdir("/") < 0 ? -errno : caps_drop();
 
-    (void)snprintf(offset_text, sizeof(offset_text), "%" PRIu64, offset);
+    (void)snprintf(offset_text, sizeof(offset_text), "%" PRIu64, server->offset);
+    if (server->owners)
+        fuse_owners_format(server->owners, owners_text);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
         (void)signal(signal_nr, SIG_DFL);
     if (rc == 0)
-        rc = place_fds(image, dev, log);
+        rc = place_fds(server->image, server->dev, server->log);
     if (rc == 0) {
         /* Everything else of slurmstepd's goes; what is above 64 closes on exec. */
         (void)sys_close_range(FUSE_SERVER_ALIVE_FD + 1, ABOVE_ALL - 1, 0);
@@ -69,7 +79,7 @@ static void server_main(int image, uint64_t offset, int dev, int log, int report
 }
 
 /* Forks twice, so that the server is nobody's child that a task could wait for. */
-static neg_errno server_start(int image, uint64_t offset, int dev, int log)
+static neg_errno server_start(const struct server *server)
 {
     int report[2], status, failure = 0;
 
@@ -79,7 +89,7 @@ static neg_errno server_start(int image, uint64_t offset, int dev, int log)
     if (pid == 0) {
         pid = fork();
         if (pid == 0)
-            server_main(image, offset, dev, log, report[1]);
+            server_main(server, report[1]);
         _exit(pid < 0 ? 1 : 0);
     }
     (void)close(report[1]);
@@ -97,8 +107,8 @@ static neg_errno server_start(int image, uint64_t offset, int dev, int log)
     return n == (ssize_t)sizeof(failure) ? failure : 0;
 }
 
-int fuse_serve(int image, uint64_t offset, int log, int *ret_mount,
-               struct vitrine_error *err)
+int fuse_serve(int image, uint64_t offset, const struct fuse_owners *owners, int log,
+               int *ret_mount, struct vitrine_error *err)
 {
     cleanup_fd int dev = -1;
     cleanup_fd int mount = kmount_fuse(&dev);
@@ -108,7 +118,9 @@ int fuse_serve(int image, uint64_t offset, int log, int *ret_mount,
             err, VITRINE_EUNSUPPORTED, mount,
             "this node cannot mount with FUSE (/dev/fuse; is the kernel's fuse "
             "module loaded?)");
-    int rc = server_start(image, offset, dev, log);
+    const struct server server = {
+        .image = image, .dev = dev, .log = log, .offset = offset, .owners = owners};
+    int rc = server_start(&server);
     if (rc < 0)
         return error_from(err, VITRINE_EUNSUPPORTED, rc,
                           "cannot start this node's FUSE server " VITRINE_FUSE_SERVER);

@@ -25,7 +25,7 @@ struct userns_ids {
 
 /*
  * The map of fake root: inside, 0 is `id` and the ranges follow from 1 on. `ret` has room
- * for LIMIT_ID_MAP_LINES. -EINVAL for ranges that hold root, or more ids than there are.
+ * for n + 1 lines. -EINVAL for ranges that hold root, or more ids than there are.
  */
 neg_errno userns_fill_map(uint32_t id, const struct id_range *ranges, size_t n,
                           struct id_map *ret, size_t *ret_n);

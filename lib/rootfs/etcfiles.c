@@ -55,14 +55,16 @@ static char *read_image(int root, const char *path)
 }
 
 static neg_errno read_names(int image, const struct vitrine_identity *who,
-                            struct etcfiles *etc)
+                            uint32_t root_gids, struct etcfiles *etc)
 {
     cleanup_free char *passwd = read_image(image, "/etc/passwd");
     cleanup_free char *group = read_image(image, "/etc/group");
 
     if (passwd && group) {
-        etc->files[0].text = identity_passwd(who, passwd);
-        etc->files[1].text = identity_group(who, group);
+        etc->files[0].text =
+            root_gids ? identity_root_passwd(passwd) : identity_passwd(who, passwd);
+        etc->files[1].text = root_gids ? identity_root_group(who, root_gids, group)
+                                       : identity_group(who, group);
     }
     for (size_t i = 0; i < GENERATED; i++) {
         if (!etc->files[i].text)
@@ -72,11 +74,11 @@ static neg_errno read_names(int image, const struct vitrine_identity *who,
     return 0;
 }
 
-int etcfiles_read(int image, const struct vitrine_identity *who, struct etcfiles *ret,
-                  struct vitrine_error *err)
+int etcfiles_read(int image, const struct vitrine_identity *who, uint32_t root_gids,
+                  struct etcfiles *ret, struct vitrine_error *err)
 {
     struct etcfiles etc = {0};
-    int rc = read_names(image, who, &etc);
+    int rc = read_names(image, who, root_gids, &etc);
 
     for (size_t i = GENERATED; i < NAMES && rc == 0; i++)
         rc = read_host(names[i], &etc.files[i].text, &etc.files[i].size);
@@ -130,15 +132,32 @@ static neg_errno bind_one(const struct etcfiles *etc, size_t i,
 }
 
 int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, int root,
-                  struct vitrine_error *err)
+                  bool names_too, struct vitrine_error *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < NAMES && rc == 0; i++)
+    for (size_t i = names_too ? 0 : GENERATED; i < NAMES && rc == 0; i++)
         if (etc->files[i].text)
             rc = bind_one(etc, i, skeleton, root);
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc,
                           "cannot mount the container's /etc (names, hosts, time zone)");
+    return 0;
+}
+
+int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err)
+{
+    static const char path[] = "/etc/apt/apt.conf.d";
+    static const char text[] = "APT::Sandbox::User \"root\";\n";
+    cleanup_fd int there = path_open_in_root(skeleton->image, path, O_PATH | O_DIRECTORY);
+
+    if (there < 0)
+        return 0;
+    cleanup_fd int dir = skeleton_dir(skeleton, path);
+    int rc =
+        dir < 0 ? dir : skeleton_file(skeleton, dir, "zz-vitrine", text, strlen(text));
+    if (rc < 0 && rc != -EEXIST) /* which the layer has from an earlier start */
+        return error_from(err, VITRINE_EMOUNT, rc, "cannot write the container's %s",
+                          path);
     return 0;
 }

@@ -15,12 +15,13 @@ struct etcfiles {
 
 /*
  * Reads what must be the host's in the container: names of the user and his groups, put
- * into those of the image, and hosts, resolv.conf, hostname, time zone. Must run without
- * capabilities over files: a directory may be an image, and its /etc/passwd a link to a
- * file of another user, who shares that directory.
+ * into those of the image (of a fake root's, if `root_gids` is not 0: the number of group
+ * ids that he has from 0 on), and hosts, resolv.conf, hostname, time zone. Must run
+ * without capabilities over files: a directory may be an image, and its /etc/passwd a
+ * link to a file of another user, who shares that directory.
  */
-int etcfiles_read(int image, const struct vitrine_identity *who, struct etcfiles *ret,
-                  struct vitrine_error *err);
+int etcfiles_read(int image, const struct vitrine_identity *who, uint32_t root_gids,
+                  struct etcfiles *ret, struct vitrine_error *err);
 void etcfiles_free(struct etcfiles *etc);
 
 /* Writes them. What the host lacks, the image keeps. */
@@ -30,8 +31,15 @@ int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
 /*
  * For a root without a layer: the files are made in skeleton->layer, which lies under
  * nothing, and mounted over those in `root`; missing ones are made there empty.
+ * Without `names_too` passwd and group stay the image's, to be edited.
  */
 int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, int root,
-                  struct vitrine_error *err);
+                  bool names_too, struct vitrine_error *err);
+
+/*
+ * For a fake root with a single id: apt does not become the user _apt, which is checked
+ * after it has been answered (seccomp_fake_ids()). Nothing in an image without apt.
+ */
+int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err);
 
 #endif

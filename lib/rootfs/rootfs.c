@@ -91,7 +91,8 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
 {
     if (change_caps(caps_builder_own_root, err) < 0 ||
         etcfiles_write(&b->etc, &b->skeleton, err) < 0 ||
-        hosttools_write(&b->tools, &b->skeleton, err) < 0)
+        hosttools_write(&b->tools, &b->skeleton, err) < 0 ||
+        (b->spec->root_gids == 1 && etcfiles_write_apt(&b->skeleton, err) < 0))
         return -1;
     return shown_make_points(&b->shown, &b->skeleton, b->spec->image_name, err);
 }
@@ -106,7 +107,7 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
  */
 static bool acts_as_user(const struct rootfs_spec *spec)
 {
-    return (spec->is_directory || spec->has_upper) && !spec->fake_root &&
+    return (spec->is_directory || spec->has_upper) && spec->root_gids == 0 &&
            spec->wish->identity.uid != 0;
 }
 
@@ -114,7 +115,8 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
 {
     if (open_layers(b, err) < 0 ||
         image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
-        etcfiles_read(b->skeleton.image, &b->spec->wish->identity, &b->etc, err) < 0 ||
+        etcfiles_read(b->skeleton.image, &b->spec->wish->identity, b->spec->root_gids,
+                      &b->etc, err) < 0 ||
         make_plan(b, err) < 0 || fill_layer(b, err) < 0)
         return -1;
     if (acts_as_user(b->spec) && change_caps(caps_builder_settle, err) < 0)
@@ -138,8 +140,9 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
     b->shown.has_late = true;
     if (b->spec->base == ROOTFS_IN_PLACE &&
         (image_check_arch(root, b->spec->image_name, err) < 0 ||
-         etcfiles_read(root, &b->spec->wish->identity, &b->etc, err) < 0 ||
-         etcfiles_bind(&b->etc, &b->skeleton, root, err) < 0))
+         etcfiles_read(root, &b->spec->wish->identity, b->spec->root_gids, &b->etc, err) <
+             0 ||
+         etcfiles_bind(&b->etc, &b->skeleton, root, b->spec->root_gids == 0, err) < 0))
         return -1;
     if (make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
         return -1;
@@ -231,8 +234,8 @@ int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *
         .shown = {.wish = &spec->shown, .private_tmp = spec->private_tmp},
         .skeleton = {.image = -1,
                      .layer = -1,
-                     .uid = spec->owned && !spec->fake_root ? who->uid : 0,
-                     .gid = spec->owned && !spec->fake_root ? who->gid : 0,
+                     .uid = spec->owned && spec->root_gids == 0 ? who->uid : 0,
+                     .gid = spec->owned && spec->root_gids == 0 ? who->gid : 0,
                      .searchable_is_readable = acts_as_user(spec)},
         .upper = -1,
     };

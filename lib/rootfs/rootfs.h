@@ -27,7 +27,8 @@ struct rootfs_spec {
     const char *size;       /* of at most so many bytes, "" for half of the memory */
     bool read_only;         /* and even so nothing can be written */
     bool owned;             /* everything in the image belongs to the user */
-    bool fake_root;         /* the builder is in the user's own namespace, as its root */
+    uint32_t root_gids;     /* not 0: the builder is in the user's own namespace, as its
+                               root, with so many group ids */
     bool private_tmp, private_ipc;
     struct shown_wish shown;
     const struct vitrine_spec *wish; /* commands, environment, identity */

@@ -112,7 +112,8 @@ static inline int mount_fuse(int dev)
     return sys_fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-static inline void server_main(int image, int dev, int log, const char *offset)
+static inline void server_main(int image, int dev, int log, const char *offset,
+                               const char *owners)
 {
     const char *program = getenv("VITRINE_TEST_FUSE_SERVER");
     int fds[] = {log, image, dev, log};
@@ -123,12 +124,12 @@ static inline void server_main(int image, int dev, int log, const char *offset)
         must(dup2(fds[i], STDERR_FILENO + (int)i) >= 0);
     must(setsid() >= 0);
     child_become_user();
-    (void)execl(program, "vitrine-fuse", offset, NULL);
+    (void)execl(program, "vitrine-fuse", offset, owners, NULL);
     must(false);
 }
 
-/* Mounts IMAGE at AT. */
-static inline void serve(const char *offset)
+/* Mounts IMAGE at AT, with its files' owners as fuse-protocol.h says, or NULL. */
+static inline void serve_as(const char *offset, const char *owners)
 {
     cleanup_fd int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     cleanup_fd int image = open(IMAGE, O_RDONLY | O_CLOEXEC);
@@ -142,9 +143,14 @@ static inline void serve(const char *offset)
     server = fork();
     ck_assert_int_ge(server, 0);
     if (server == 0)
-        server_main(image, dev, log[1], offset);
+        server_main(image, dev, log[1], offset, owners);
     (void)close(log[1]);
     server_log = log[0];
+}
+
+static inline void serve(const char *offset)
+{
+    serve_as(offset, NULL);
 }
 
 /* The server's end, for which it has a second: its wait status, or -1. */

@@ -41,7 +41,7 @@ static void write_all(void)
     struct etcfiles files;
     struct vitrine_error err = {0};
 
-    must(etcfiles_read(skeleton.image, &ada, &files, &err) == 0);
+    must(etcfiles_read(skeleton.image, &ada, 0, &files, &err) == 0);
     if (etcfiles_write(&files, &skeleton, &err) < 0)
         (void)fprintf(stderr, "# %s\n", err.text);
     must(!err.text[0]);
@@ -287,7 +287,7 @@ static void refuse_etc(void *arg)
         must(symlinkat(arg, tree, "image/etc") == 0);
     else
         tree_write("image/etc", "");
-    must(etcfiles_read(skeleton.image, &ada, &files, &err) == 0);
+    must(etcfiles_read(skeleton.image, &ada, 0, &files, &err) == 0);
     must(etcfiles_write(&files, &skeleton, &err) == -1);
     must(err.code == VITRINE_EMOUNT && err.sys_errno == (arg ? ELOOP : ENOTDIR));
     must(strstr(err.text, "/etc"));
@@ -332,6 +332,25 @@ START_TEST(time_zone_is_the_hosts_with_its_name)
 }
 END_TEST
 
+static void fill_apt(void *arg)
+{
+    struct vitrine_error err = {0};
+
+    make_host();
+    must(etcfiles_write_apt(&skeleton, &err) == 0);
+    must(faccessat(tree, "layer/etc", F_OK, 0) < 0);
+    tree_write("image/etc/apt/apt.conf.d/01own", "");
+    must(etcfiles_write_apt(&skeleton, &err) == 0);
+    must_hold("layer/etc/apt/apt.conf.d/zz-vitrine", "APT::Sandbox::User \"root\";\n");
+    must(etcfiles_write_apt(&skeleton, &err) == 0);
+}
+
+START_TEST(apt_is_told_to_stay_root_where_there_is_apt)
+{
+    child_must(fill_apt, NULL);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("etcfiles");
@@ -347,6 +366,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, hostile_passwd_is_replaced_without_a_look_at_the_host);
     tcase_add_test(tc, too_long_file_counts_as_none);
     tcase_add_test(tc, etc_that_cannot_be_a_directory_is_an_error);
+    tcase_add_test(tc, apt_is_told_to_stay_root_where_there_is_apt);
     tcase_add_test(tc, time_zone_is_the_hosts_with_its_name);
     suite_add_tcase(suite, tc);
     return suite;

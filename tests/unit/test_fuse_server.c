@@ -366,6 +366,60 @@ START_TEST(file_on_fuse_is_not_trusted)
 }
 END_TEST
 
+static void check_owner(const char *path, uid_t uid, gid_t gid)
+{
+    struct stat st;
+
+    ck_assert_msg(lstat(path, &st) == 0, "%s: %m", path);
+    ck_assert_msg(st.st_uid == uid && st.st_gid == gid, "%s: %u %u", path, st.st_uid,
+                  st.st_gid);
+}
+
+START_TEST(everything_can_belong_to_one_user)
+{
+    struct stat st;
+
+    make_tree();
+    make_image("-comp", "zstd");
+    serve_as("0", "all:54321:54322");
+    check_owner(AT, CHILD_UID, CHILD_GID);
+    check_owner(AT "/d", CHILD_UID, CHILD_GID);
+    check_owner(AT "/d/soft", CHILD_UID, CHILD_GID);
+    check_owner(AT "/file1", CHILD_UID, CHILD_GID);
+    check_same_content(SRC "/file5", AT "/file5");
+    ck_assert_int_eq(stat(AT "/file2", &st), 0);
+    ck_assert_uint_eq(st.st_mode, S_IFREG | 04751);
+    unserve();
+}
+END_TEST
+
+START_TEST(owners_can_be_mapped)
+{
+    make_tree();
+    make_image("-comp", "zstd");
+    serve_as("0", "map:0:54321:1,1:100000:65536/0:54322:1,1:200000:65536");
+    check_owner(AT, CHILD_UID, CHILD_GID);
+    check_owner(AT "/file1", CHILD_UID, CHILD_GID);
+    check_owner(AT "/d", 101233, 65534); /* 1234, 70000 */
+    unserve();
+}
+END_TEST
+
+START_TEST(server_that_is_told_nonsense_does_not_serve)
+{
+    static const char *const owners[] = {"", "all", "all:1:x", "map:0:1:1", "as-it-is"};
+    char text[128] = "";
+
+    make_tree();
+    make_image("-comp", "zstd");
+    serve_as("0", owners[_i]);
+    ck_assert_int_eq(server_end(), W_EXITCODE(EXIT_FAILURE, 0));
+    ck_assert_int_gt(read(server_log, text, sizeof(text) - 1), 0);
+    ck_assert_msg(strncmp(text, "usage: ", 7) == 0, "%s", text);
+    ck_assert_int_eq(access(AT "/file1", F_OK), -1);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("fuse_server");
@@ -385,6 +439,9 @@ static Suite *make_suite(void)
     tcase_add_test(tc, killed_server_leaves_errors_not_hanging_readers);
     tcase_add_test(tc, nothing_can_be_written);
     tcase_add_test(tc, file_on_fuse_is_not_trusted);
+    tcase_add_test(tc, everything_can_belong_to_one_user);
+    tcase_add_test(tc, owners_can_be_mapped);
+    tcase_add_loop_test(tc, server_that_is_told_nonsense_does_not_serve, 0, 5);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -238,6 +238,60 @@ START_TEST(nameless_user_is_member_of_nothing_by_name)
 }
 END_TEST
 
+START_TEST(fake_root_has_the_images_names)
+{
+    static const struct image_case cases[] = {
+        {"", ROOT},
+        {ROOT, ROOT},
+        {"ada:x:1000:7:::\n" ROOT "bin:x:1:1:::",
+         "ada:x:1000:7:::\n" ROOT "bin:x:1:1:::\n"},
+        {"bin:x:1:1:::", "bin:x:1:1:::\n" ROOT},
+        {"\n# none\n", "\n# none\n" ROOT},
+        {"toor:x:0:0:::\n", "toor:x:0:0:::\n"},
+        {"root:x:5:0:::\n", "root:x:5:0:::\n"},
+        {"rooty:x:00:0:::\n", "rooty:x:00:0:::\n" ROOT},
+        {":\n::\n:::::\n", ":\n::\n:::::\n" ROOT},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        cleanup_free char *got = identity_root_passwd(cases[i].image);
+
+        ck_assert_str_eq(got, cases[i].expected);
+    }
+}
+END_TEST
+
+START_TEST(fake_root_keeps_the_groups_that_keep_their_ids)
+{
+    static const struct vitrine_group many[] = {
+        {0, "wheel"},      {500, "low"}, {501, "first"}, {1000, "ada"},
+        {2000, "project"}, {3000, NULL}, {4000, "a:b"},
+    };
+    struct vitrine_identity who = ada;
+    static const struct {
+        uint32_t gids;
+        const char *image, *expected;
+    } cases[] = {
+        {1, "root:x:0:\n",
+         "root:x:0:\nlow:x:500:root\nfirst:x:501:root\nproject:x:2000:root\n"},
+        {501, "root:x:0:\n", "root:x:0:\nfirst:x:501:root\nproject:x:2000:root\n"},
+        {65537, "a:x:500:\n", "a:x:500:\nroot:x:0:\n"},
+        {501, "ada:x:5:\nx:x:1000:\n",
+         "ada:x:5:\nx:x:1000:\nfirst:x:501:root\nproject:x:2000:root\nroot:x:0:\n"},
+        {502, "other:x:2000:a\nproject:x:9:b\nlow:x:7:\nroot:x:0:",
+         "low:x:7:\nroot:x:0:\nproject:x:2000:root\n"},
+    };
+
+    who.groups = many;
+    who.ngroups = 7;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        cleanup_free char *got = identity_root_group(&who, cases[i].gids, cases[i].image);
+
+        ck_assert_str_eq(got, cases[i].expected);
+    }
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("identity");
@@ -254,6 +308,8 @@ static Suite *make_suite(void)
     tcase_add_test(tc, hostile_group_lines_neither_crash_nor_join_others);
     tcase_add_test(tc, groups_without_a_usable_name_leave_the_images_alone);
     tcase_add_test(tc, nameless_user_is_member_of_nothing_by_name);
+    tcase_add_test(tc, fake_root_has_the_images_names);
+    tcase_add_test(tc, fake_root_keeps_the_groups_that_keep_their_ids);
     suite_add_tcase(suite, tc);
     return suite;
 }
