@@ -29,8 +29,8 @@ struct shared {
 struct leader {
     struct shared *shared;
     /*
-     * The namespace's descriptor lies in box[0]'s queue as a message that nobody takes
-     * out: each task peeks at it, which gives it a descriptor of its own. The kernel
+     * The container's descriptors lie in box[0]'s queue as a message that nobody takes
+     * out: each task peeks at it, which gives it descriptors of its own. The kernel
      * drops it with the last process that holds the sockets, whatever way that ends.
      */
     int box[2];
@@ -134,18 +134,20 @@ void leader_fail(struct leader *leader, const struct vitrine_error *err)
     leader->shared->state = LEADER_FAILED;
 }
 
-int leader_publish(struct leader *leader, int ns, struct vitrine_error *err)
+int leader_publish(struct leader *leader, const struct vitrine_container *container,
+                   struct vitrine_error *err)
 {
+    struct vitrine_container old;
     char none = 0;
-    int old = -1;
 
     /* Left by a leader who was killed before he could say so. */
-    while (fd_recv(leader->box[0], &none, sizeof(none), false, &old) == 0)
-        (void)close(old);
-    int rc = fd_send(leader->box[1], &none, sizeof(none), ns);
+    while (fd_recv_all(leader->box[0], &none, sizeof(none), false, old.fd, VITRINE_FDS) ==
+           0)
+        vitrine_close(&old);
+    int rc = fd_send_all(leader->box[1], &none, sizeof(none), container->fd, VITRINE_FDS);
 
     if (rc < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc, "cannot pass on the namespace");
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot pass on the container");
     leader->shared->state = LEADER_READY;
     return 0;
 }
@@ -160,14 +162,15 @@ const struct vitrine_error *leader_error(const struct leader *leader)
     return &leader->shared->err;
 }
 
-int leader_take_ns(const struct leader *leader, struct vitrine_error *err)
+int leader_take(const struct leader *leader, struct vitrine_container *ret,
+                struct vitrine_error *err)
 {
     char none;
-    int ns = -1, rc = fd_recv(leader->box[0], &none, sizeof(none), true, &ns);
+    int rc = fd_recv_all(leader->box[0], &none, sizeof(none), true, ret->fd, VITRINE_FDS);
 
-    if (rc < 0 || ns < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc, "cannot take over the namespace");
-    return ns;
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot take over the container");
+    return 0;
 }
 
 int leader_server_log(const struct leader *leader)

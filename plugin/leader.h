@@ -7,7 +7,7 @@
  *
  * slurmstepd makes the shared state before it forks the tasks. The first task that takes
  * the lock is the leader and prepares; the others wait for the lock and take over what it
- * left: the namespace's descriptor, or its error. A leader that is killed loses the lock
+ * left: the container's descriptors, or its error. A leader that is killed loses the lock
  * to the next, who starts anew.
  */
 #include "vitrine.h"
@@ -39,15 +39,17 @@ enum leader_state leader_outcome(const struct leader *leader);
 
 void leader_decide_host(struct leader *leader);
 void leader_fail(struct leader *leader, const struct vitrine_error *err);
-/* Stores a descriptor of `ns` for the others; the caller keeps his own. */
-int leader_publish(struct leader *leader, int ns, struct vitrine_error *err);
+/* Stores the container's descriptors for the others; the caller keeps his own. */
+int leader_publish(struct leader *leader, const struct vitrine_container *container,
+                   struct vitrine_error *err);
 
 /* What a leader fills before leader_publish(), and what others read after it. */
 struct vitrine_ready *leader_ready(struct leader *leader);
 const struct vitrine_error *leader_error(const struct leader *leader);
 
-/* A descriptor of the published namespace, for this process. */
-int leader_take_ns(const struct leader *leader, struct vitrine_error *err);
+/* The published container, with descriptors for this process. */
+int leader_take(const struct leader *leader, struct vitrine_container *ret,
+                struct vitrine_error *err);
 
 /* The write end of a pipe that the FUSE server holds as long as it lives. */
 int leader_server_log(const struct leader *leader);

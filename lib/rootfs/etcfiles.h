@@ -5,6 +5,8 @@
 #include "rootfs/skeleton.h"
 #include "vitrine.h"
 
+#include <stdint.h>
+
 /* What the container's /etc shall have of the host's. */
 struct etcfiles {
     struct {

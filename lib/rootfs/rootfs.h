@@ -7,6 +7,7 @@
 #include "vitrine.h"
 
 #include <limits.h>
+#include <stdint.h>
 
 /* Of what the root is made. */
 enum rootfs_base {
