@@ -19,8 +19,8 @@
 /* Host paths that one container shows: mounts of the host, home, working directory. */
 #define LIMIT_BINDS 4096
 
-/* The text of --container-mounts, and how many mounts it may ask for: an environment holds
- * it beside other things in 128 KiB, and each mount costs every step its time. */
+/* The text of --container-mounts, and how many mounts it may ask for: an environment
+ * holds it beside other things in 128 KiB, and each mount costs every step its time. */
 #define LIMIT_MOUNTS        65536
 #define LIMIT_MOUNT_ENTRIES 256
 

@@ -173,7 +173,8 @@ static int read_entry(const char *text, size_t len, struct mountspec *ret,
 
     if (!spec.text || !fields) {
         free(spec.text);
-        return out_of_memory(err);
+        (void)out_of_memory(err);
+        return -1;
     }
     *ret = spec;
     if (len == 0)
@@ -242,7 +243,7 @@ static int check_text(const char *text, size_t *ret_entries, struct vitrine_erro
 int mountspec_parse(const char *text, struct mountspec **ret, size_t *ret_count,
                     struct vitrine_error *err)
 {
-    size_t entries = 0, count = 0;
+    size_t entries = 1, count = 0;
 
     if (check_text(text, &entries, err) < 0)
         return -1;
