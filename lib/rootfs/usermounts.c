@@ -383,3 +383,17 @@ int usermounts_attach(struct usermounts *mounts, int root, struct vitrine_error 
     }
     return 0;
 }
+
+bool usermounts_shows(const struct usermounts *mounts, const char *path)
+{
+    bool shows = false;
+
+    for (size_t i = 0; i < mounts->count; i++) {
+        const struct usermount *mount = &mounts->entries[i];
+
+        if (!mount->passed_over && path_is_below(path, mount->target))
+            shows = mount->spec->kind == MOUNTSPEC_BIND ||
+                    mount->spec->kind == MOUNTSPEC_SQUASHFS;
+    }
+    return shows;
+}

@@ -58,4 +58,10 @@ int usermounts_points(struct usermounts *mounts, const struct skeleton *skeleton
  */
 int usermounts_attach(struct usermounts *mounts, int root, struct vitrine_error *err);
 
+/*
+ * Whether `path` (absolute, normalised) lies in a bind or a SquashFS that no later entry
+ * covers or takes away: there the user's PATH may lead. By the text of the targets alone.
+ */
+bool usermounts_shows(const struct usermounts *mounts, const char *path);
+
 #endif

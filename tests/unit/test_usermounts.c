@@ -118,7 +118,7 @@ START_TEST(what_cannot_be_mounted_is_an_error_with_its_reason)
         {"tmpfs:/x:size=much", "size=much cannot be used"},
         {"tmpfs:/x:size=1M+mode=9", "mode=9 cannot be used"},
         {"tmpfs:/file", "it is a directory, but in the image /file is a file"},
-        {"./x.sqfs:/x:squashfs", "there is nothing to mount"},
+        {"tmpfs:/y,./x.sqfs:/x:squashfs", "there is nothing to mount"},
         {"umount:/x", "nothing is mounted at /x in the container"},
         {"umount:/dir", "nothing is mounted at /dir in the container"},
         {"umount:/dir/x", "nothing is mounted at /dir/x in the container"},
@@ -153,7 +153,7 @@ START_TEST(nofail_passes_over_and_says_so_unless_silent)
         {"./none:/x:nofail,./data:/x/y/..", "mount './none:/x:nofail': "},
         {"./none:/x:nofail+silent,./data:/x", NULL},
         {"tmpfs:/x:nofail+rubbish,./data:/x", "mount 'tmpfs:/x:nofail+rubbish': "},
-        {"x:/x:nofail+squashfs,./data:/x", "mount 'x:/x:nofail+squashfs': "},
+        {"./data:/x,x:/y:nofail+squashfs", "mount 'x:/y:nofail+squashfs': "},
         {"./data:/x,umount:/y:nofail", "mount 'umount:/y:nofail': nothing is mounted"},
         {"./data:/x,umount:/y:nofail+silent", NULL},
         {"./data:/x,./data:/file:nofail", "mount './data:/file:nofail': it is a dir"},
@@ -368,6 +368,20 @@ START_TEST(after_an_umount_targets_are_the_images_again)
 }
 END_TEST
 
+static void see_content(void)
+{
+    unsigned long flags = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC;
+
+    must(holds("/a/b/file", "data") && (flags_of("/a/b") & flags) == flags);
+}
+
+START_TEST(content_of_a_squashfs_comes_mounted_and_is_read_only)
+{
+    trial_check(
+        (struct trial){.mounts = "x.sqfs:/a/b:squashfs+noexec", .inside = see_content});
+}
+END_TEST
+
 static void see_last(void)
 {
     must(holds("/x/file", "other") && holds("/plan/file", "data"));
@@ -415,6 +429,30 @@ START_TEST(nothing_wished_is_nothing_done)
 }
 END_TEST
 
+static void see_shown(void)
+{
+    static const struct {
+        const char *path;
+        bool shown;
+    } cases[] = {
+        {"/x", true},       {"/x/bin", true}, {"/x2", false},     {"/", false},
+        {"/x/t/b", false},  {"/y/b", false},  {"/y/new/b", true}, {"/t", false},
+        {"/none/b", false}, {"/plan", false},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        must(usermounts_shows(trial_mounts, cases[i].path) == cases[i].shown);
+}
+
+START_TEST(shown_is_what_no_later_entry_takes_away)
+{
+    trial_check((struct trial){
+        .mounts = "./open:/x,tmpfs:/x/t,./data:/y,umount:/y,./other:/y/new,tmpfs:/t,"
+                  "./none:/none:nofail+silent",
+        .inside = see_shown});
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("usermounts");
@@ -435,9 +473,11 @@ static Suite *make_suite(void)
     tcase_add_test(tc, tmpfs_takes_its_options);
     tcase_add_test(tc, umount_takes_away_what_was_mounted_before);
     tcase_add_test(tc, after_an_umount_targets_are_the_images_again);
+    tcase_add_test(tc, content_of_a_squashfs_comes_mounted_and_is_read_only);
     tcase_add_test(tc, of_two_at_one_place_the_later_is_seen);
     tcase_add_test(tc, writable_directory_gets_its_mount_points_from_the_user);
     tcase_add_test(tc, nothing_wished_is_nothing_done);
+    tcase_add_test(tc, shown_is_what_no_later_entry_takes_away);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -7,8 +7,9 @@
  * is the test's tree. The host's files are in a tmpfs at host_dir, which is the working
  * directory, so that mounts are written "./data:/x". A plan shows its `open` at /plan.
  */
-#include "base/syscalls.h"
+#include "base/limits.h"
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "container.h"
 #include "rootfs/overlay.h"
 #include "rootfs/usermounts.h"
@@ -21,6 +22,9 @@ struct trial {
     const char *remark;    /* the beginning of the remark; NULL: there shall be none */
     bool is_writable_directory; /* the image as it is, without a layer */
 };
+
+static const struct usermounts *trial_mounts; /* for `inside` */
+static int trial_content = -1; /* what stands for the content of a first SquashFS */
 
 static inline void host_file(const char *path, const char *text, mode_t mode)
 {
@@ -70,12 +74,16 @@ static inline int trial_build(const struct trial *t, int image, struct usermount
                               struct vitrine_error *err)
 {
     static struct usermounts_wish wish = {.cwd = host_dir, .home = host_dir};
+    static int trees[LIMIT_MOUNT_ENTRIES];
     struct skeleton skeleton = {.image = -1, .layer = -1};
     struct plan plan;
 
     must(mountspec_parse(t->mounts, (struct mountspec **)&wish.list, &wish.count, NULL) ==
          0);
     must(trial_plan(&plan) == 0);
+    for (size_t i = 0; i < wish.count; i++)
+        trees[i] = i == 0 ? trial_content : -1;
+    wish.trees = trees;
     if (usermounts_open(&wish, mounts, err) < 0)
         return -1;
     must(caps_builder_own_root() == 0 && overlay_open(image, &skeleton, NULL) == 0);
@@ -116,6 +124,7 @@ static inline void trial_builder(const struct trial *t, int born, int mapped)
     if (rc == 0) {
         must(strncmp(mounts.remark, t->remark ? t->remark : "",
                      t->remark ? strlen(t->remark) : 1) == 0);
+        trial_mounts = &mounts;
         t->inside();
     }
     usermounts_free(&mounts);
@@ -132,7 +141,10 @@ static inline void trial_task(void *arg)
     trial_host(t);
     must(pipe(born) == 0 && pipe(mapped) == 0);
     must(caps_keep() == 0);
+    int data = open("data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     child_become_user();
+    trial_content = kmount_directory(data);
+    must(trial_content >= 0);
     pid_t pid = fork();
     if (pid == 0)
         trial_builder(t, born[1], mapped[0]);
