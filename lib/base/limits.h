@@ -19,6 +19,11 @@
 /* Host paths that one container shows: mounts of the host, home, working directory. */
 #define LIMIT_BINDS 4096
 
+/* The text of --container-mounts, and how many mounts it may ask for: an environment
+ * holds it beside other things in 128 KiB, and each mount costs every step its time. */
+#define LIMIT_MOUNTS        65536
+#define LIMIT_MOUNT_ENTRIES 256
+
 /* Symbolic links followed while a host mount point is resolved, as in the kernel. */
 #define LIMIT_SYMLINKS 40
 

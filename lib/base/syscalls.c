@@ -68,10 +68,15 @@ neg_errno sys_move_mount(int mount, int target)
 
 neg_errno sys_mount_setattr(int mount, unsigned flags, uint64_t set)
 {
-    struct mount_attr attr = {.attr_set = set};
+    const struct mount_attr attr = {.attr_set = set};
 
-    return result(syscall(SYS_mount_setattr, mount, "", flags | AT_EMPTY_PATH, &attr,
-                          sizeof(attr)));
+    return sys_mount_change(mount, flags, &attr);
+}
+
+neg_errno sys_mount_change(int mount, unsigned flags, const struct mount_attr *attr)
+{
+    return result(syscall(SYS_mount_setattr, mount, "", flags | AT_EMPTY_PATH, attr,
+                          sizeof(*attr)));
 }
 
 neg_errno sys_mount_idmap(int mount, int user_ns)

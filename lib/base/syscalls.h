@@ -32,6 +32,8 @@ neg_errno sys_move_mount(int mount, int target);
 neg_errno sys_mount_idmap(int mount, int user_ns);
 /* Sets MOUNT_ATTR_* on one mount (flags AT_RECURSIVE for the tree below it). */
 neg_errno sys_mount_setattr(int mount, unsigned flags, uint64_t set);
+/* The same for all that can be changed of a mount. */
+neg_errno sys_mount_change(int mount, unsigned flags, const struct mount_attr *attr);
 
 neg_errno sys_pivot_root(const char *new_root, const char *put_old);
 neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From the text of vitrine.conf to values: what keys there are, and what they may say. */
 #include "config/parser.h"
+#include "base/closest.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "config/syntax.h"
@@ -387,7 +388,7 @@ static int find_key(const char *text, struct vitrine_error *err)
     for (int key = 0; key < KEYS; key++)
         if (strcasecmp(text, key_names[key]) == 0)
             return key;
-    const char *closest = syntax_closest(text, key_names, KEYS);
+    const char *closest = closest_name(text, key_names, KEYS);
     return vitrine_fail(err, VITRINE_ECONFIG, "unknown key '%s'%s%s%s", text,
                         closest ? "; did you mean '" : "", closest ? closest : "",
                         closest ? "'?" : "");

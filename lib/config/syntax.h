@@ -16,7 +16,4 @@ int syntax_next_pair(char **line, char **ret_key, char **ret_value,
 /* Takes the next item off a list with commas, in place; NULL behind the last one. */
 char *syntax_next_item(char **list);
 
-/* The one of `names` that `key` may be a slip of the pen for, or NULL. */
-const char *syntax_closest(const char *key, const char *const *names, size_t count);
-
 #endif

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "container/config-api.h"
 #include "spec/imageref.h"
+#include "spec/mountspec.h"
 
 const struct config *config_of(const struct vitrine_config *config)
 {
@@ -49,5 +50,16 @@ int vitrine_image_check(const char *image, bool *ret_none, struct vitrine_error 
     if (ref.kind == IMAGEREF_REGISTRY)
         return imageref_fail_registry(&ref, err);
     *ret_none = ref.kind == IMAGEREF_NONE;
+    return 0;
+}
+
+int vitrine_mounts_check(const char *mounts, struct vitrine_error *err)
+{
+    struct mountspec *list;
+    size_t count;
+
+    if (mountspec_parse(mounts, &list, &count, err) < 0)
+        return -1;
+    mountspec_free(list, count);
     return 0;
 }
