@@ -208,7 +208,7 @@ struct vitrine_ready {
     char path[VITRINE_PATH_ENV_MAX]; /* PATH inside */
     char workdir[4096];              /* where tasks start; "": where they are */
     char image[4096];                /* the image file that was found */
-    char remark[512];                /* a line for the user, or "" */
+    char remark[1024];               /* a line for the user, or "" */
 };
 
 /*

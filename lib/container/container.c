@@ -15,6 +15,7 @@
 #include "privileged/kmount.h"
 #include "privileged/userns.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -132,6 +133,58 @@ static int mount_image(struct job *job, struct vitrine_error *err)
     return imagemount_open(&wish, job->image_fd, &job->image, err);
 }
 
+/* --- what else is mounted --- */
+
+static int open_data(struct job *job, const struct mountspec *spec, int *ret,
+                     struct vitrine_error *err)
+{
+    cleanup_free char *path =
+        mountspec_source(spec, job->spec->cwd, job->spec->identity.home);
+    struct imagemount data = {.mount = -1};
+    struct vitrine_error why = {0};
+    const struct imagemount_wish wish = {.config = job->config,
+                                         .name = path,
+                                         .server_log = job->spec->server_log,
+                                         .owners = job->is_root ? &job->fakeroot.owners
+                                                                : NULL,
+                                         .user_ns = job->fakeroot.user_ns,
+                                         .has_ranges = job->fakeroot.has_ranges};
+
+    if (!path)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    cleanup_fd int fd = lookup_open(path);
+    if (fd < 0 && spec->nofail)
+        return 0;
+    if (fd < 0)
+        return mountspec_fail(spec, err, VITRINE_ENOIMAGE, fd, "cannot open %s", path);
+    if (imagemount_open(&wish, fd, &data, &why) < 0)
+        return mountspec_fail(spec, err, why.code, 0, "%s", why.text);
+    job->image.by_fuse |= data.by_fuse;
+    *ret = data.mount;
+    if (data.info.kind != IMAGE_DIRECTORY)
+        return 0;
+    return mountspec_fail(spec, err, VITRINE_EFORMAT, 0,
+                          "%s is a directory, and not a SquashFS or SIF file", path);
+}
+
+static int open_mounts(struct job *job, struct vitrine_error *err)
+{
+    if (!job->spec->mounts)
+        return 0;
+    if (mountspec_parse(job->spec->mounts, &job->mounts, &job->nmounts, err) < 0)
+        return vitrine_wrap(err, "--container-mounts");
+    job->data = calloc(job->nmounts, sizeof(*job->data));
+    if (!job->data)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    for (size_t i = 0; i < job->nmounts; i++)
+        job->data[i] = -1;
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->mounts[i].kind == MOUNTSPEC_SQUASHFS &&
+            open_data(job, &job->mounts[i], &job->data[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 /* --- the root --- */
 
 static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *err)
@@ -169,6 +222,11 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
                 .scripts = wish->scripts,
                 .binds = wish->binds,
             },
+        .mounts = {.list = job->mounts,
+                   .count = job->nmounts,
+                   .cwd = wish->cwd,
+                   .home = wish->identity.home,
+                   .trees = job->data},
         .wish = wish,
     };
 
@@ -244,7 +302,8 @@ static int record(struct job *job, struct vitrine_error *err)
 static int start_new(struct job *job, struct vitrine_error *err)
 {
     if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-        open_writable(job, err) < 0 || build_root(job, err) < 0)
+        open_mounts(job, err) < 0 || open_writable(job, err) < 0 ||
+        build_root(job, err) < 0)
         return -1;
     return record(job, err);
 }
@@ -267,7 +326,7 @@ static int start_beside(struct job *job, struct vitrine_error *err)
         job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
         job->fakeroot.has_ranges = running->has_ranges;
     }
-    return build_root(job, err);
+    return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
 }
 
 static int join_running(struct job *job, struct vitrine_error *err)
@@ -332,6 +391,11 @@ static void job_close(struct job *job)
     for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
         if (*fds[i] >= 0)
             (void)close(*fds[i]);
+    for (size_t i = 0; job->data && i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            (void)close(job->data[i]);
+    free(job->data);
+    mountspec_free(job->mounts, job->nmounts);
     vitrine_close(&job->container);
     named_close(&job->named);
     free(job->name);

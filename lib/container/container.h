@@ -8,6 +8,7 @@
 #include "container/imagemount.h"
 #include "container/named.h"
 #include "rootfs/rootfs.h"
+#include "spec/mountspec.h"
 #include "vitrine.h"
 
 struct job {
@@ -29,6 +30,9 @@ struct job {
     struct imagemount image;
     struct fakeroot fakeroot;
     struct named named;
+    struct mountspec *mounts;
+    size_t nmounts;
+    int *data;     /* for each mount a detached one of its SquashFS, or -1 */
     int writable;  /* detached mount with the upper layer, or -1: tmpfs */
     int upper;     /* the upper layer, when it is there */
     char tag[320]; /* of the overlay */

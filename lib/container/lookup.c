@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <string.h>
 
-/*
- * Opens as the user. O_NONBLOCK: a FIFO put there must not hang the task. No magic links:
- * /proc/self is still slurmstepd, whose descriptors and directories are none of the
- * user's. What exists but may not be opened ends the search, so that nobody runs another
- * image than he named.
- */
+neg_errno lookup_open(const char *path)
+{
+    return sys_openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
+                       RESOLVE_NO_MAGICLINKS);
+}
+
+/* What exists but may not be opened ends the search, so that nobody runs another image
+ * than he named. */
 static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_name)
 {
     /* "~/x" arrives here as "/x", to be looked up in the home directory. */
@@ -25,8 +27,7 @@ static int open_at(const char *dir, const char *name, int *ret_fd, char **ret_na
 
     if (!path)
         return -ENOMEM;
-    int rc = sys_openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
-                         RESOLVE_NO_MAGICLINKS);
+    int rc = lookup_open(path);
     if (rc < 0) {
         if (rc != -ENOENT && rc != -ENOTDIR)
             *ret_name = steal_ptr(&path);

@@ -15,4 +15,11 @@
 int lookup_image(const struct config *config, const struct vitrine_spec *spec,
                  int *ret_fd, char **ret_name, struct vitrine_error *err);
 
+/*
+ * Opens a user's file or directory read-only. O_NONBLOCK: a FIFO put there must not hang
+ * the task. No magic links: /proc/self is still slurmstepd, whose descriptors and
+ * directories are none of the user's.
+ */
+neg_errno lookup_open(const char *path);
+
 #endif

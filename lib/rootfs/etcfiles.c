@@ -10,7 +10,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "identity/identity.h"
-#include "rootfs/point.h"
+#include "rootfs/target.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -123,7 +123,7 @@ static neg_errno bind_one(const struct etcfiles *etc, size_t i,
     if (rc < 0)
         return rc;
     (void)snprintf(path, sizeof(path), "/etc/%s", names[i]);
-    cleanup_fd int point = point_open(root, path, S_IFREG);
+    cleanup_fd int point = target_make(root, path, S_IFREG);
     /* A link to nowhere, or a directory that the user may not write: as it is. */
     if (point < 0)
         return 0;

@@ -21,7 +21,7 @@
 #include "rootfs/fsmount.h"
 #include "rootfs/hosttools.h"
 #include "rootfs/overlay.h"
-#include "rootfs/point.h"
+#include "rootfs/target.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -31,6 +31,7 @@
 struct builder {
     const struct rootfs_spec *spec;
     struct shown shown;
+    struct usermounts mounts;
     struct hosttools tools;
     struct etcfiles etc;
     struct skeleton skeleton;
@@ -57,7 +58,11 @@ static int open_base(struct builder *b, struct vitrine_error *err)
                  ? shown_plan_tmp(&b->shown)
                  : plan_add(&b->shown.plan, OVERLAY_BASE, PLAN_REQUIRED | PLAN_COVERS);
 
-    return rc < 0 ? plan_failed(rc, err) : shown_open(&b->shown, err);
+    if (rc < 0)
+        return plan_failed(rc, err);
+    return shown_open(&b->shown, err) < 0
+               ? -1
+               : usermounts_open(&b->spec->mounts, &b->mounts, err);
 }
 
 static int make_plan(struct builder *b, struct vitrine_error *err)
@@ -94,7 +99,9 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
         hosttools_write(&b->tools, &b->skeleton, err) < 0 ||
         (b->spec->root_gids == 1 && etcfiles_write_apt(&b->skeleton, err) < 0))
         return -1;
-    return shown_make_points(&b->shown, &b->skeleton, b->spec->image_name, err);
+    if (shown_make_points(&b->shown, &b->skeleton, b->spec->image_name, err) < 0)
+        return -1;
+    return usermounts_points(&b->mounts, &b->skeleton, &b->shown.plan, err);
 }
 
 /*
@@ -156,7 +163,7 @@ static int mount_own(int root, const char *fstype, const char *path, const char 
 {
     const struct fsmount_option options[] = {{"source", "vitrine"}, {"mode", mode}};
     cleanup_fd int mount = fsmount_new(fstype, options, mode ? 2 : 1, 0);
-    cleanup_fd int point = mount < 0 ? -1 : point_open(root, path, S_IFDIR);
+    cleanup_fd int point = mount < 0 ? -1 : target_make(root, path, S_IFDIR);
     int rc = mount < 0 ? mount : point < 0 ? point : sys_move_mount(mount, point);
 
     return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot mount the container's %s",
@@ -175,7 +182,7 @@ static int attach(struct builder *b, int root, struct vitrine_error *err)
     if (spec->private_ipc && (mount_own(root, "tmpfs", "/dev/shm", "1777", err) < 0 ||
                               mount_own(root, "mqueue", "/dev/mqueue", NULL, err) < 0))
         return -1;
-    return 0;
+    return usermounts_attach(&b->mounts, root, err);
 }
 
 /* Makes the overlay "/" and lets go of the host's tree. */
@@ -193,7 +200,7 @@ static bool is_visible(void *arg, const char *dir)
 {
     const struct builder *b = arg;
 
-    return plan_shows(&b->shown.plan, dir) ||
+    return plan_shows(&b->shown.plan, dir) || usermounts_shows(&b->mounts, dir) ||
            (b->tools.bin && strcmp(dir, b->tools.bin) == 0);
 }
 
@@ -222,6 +229,7 @@ static int build(struct builder *b, struct rootfs_reply *ret, struct vitrine_err
     if (root < 0 || tell_path(b, ret->path, sizeof(ret->path), err) < 0 ||
         attach(b, root, err) < 0)
         return -1;
+    (void)snprintf(ret->remark, sizeof(ret->remark), "%s", b->mounts.remark);
     return pivot(root, err);
 }
 
@@ -243,6 +251,7 @@ int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *
     plan_init(&b.shown.plan);
     int rc = build(&b, ret, err);
     plan_free(&b.shown.plan);
+    usermounts_free(&b.mounts);
     hosttools_free(&b.tools);
     etcfiles_free(&b.etc);
     if (b.skeleton.image >= 0)

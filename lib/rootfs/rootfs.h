@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "rootfs/shown.h"
+#include "rootfs/usermounts.h"
 #include "vitrine.h"
 
 #include <limits.h>
@@ -32,13 +33,14 @@ struct rootfs_spec {
                                root, with so many group ids */
     bool private_tmp, private_ipc;
     struct shown_wish shown;
+    struct usermounts_wish mounts;
     const struct vitrine_spec *wish; /* commands, environment, identity */
 };
 
 /* The builder's answer. Holds no pointer. */
 struct rootfs_reply {
     char path[VITRINE_PATH_ENV_MAX];
-    char remark[512]; /* what the user should know, or "" */
+    char remark[1024]; /* what the user should know, or "" */
 };
 
 /*

@@ -9,7 +9,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "rootfs/hostmounts.h"
-#include "rootfs/point.h"
+#include "rootfs/target.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -149,19 +149,6 @@ neg_errno shown_plan_cwd(struct shown *shown)
     return add(shown, shown->wish->cwd, 0);
 }
 
-/* From what is cached: a file server that hangs must not hold up a job that does not use
- * it. */
-static neg_errno type_of(int tree, mode_t *ret)
-{
-    struct statx st;
-
-    if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
-              &st) < 0)
-        return -errno;
-    *ret = S_ISDIR(st.stx_mode) ? S_IFDIR : S_IFREG;
-    return 0;
-}
-
 static neg_errno open_entry(struct plan_entry *entry)
 {
     int rc = open_tree_of(entry);
@@ -169,7 +156,7 @@ static neg_errno open_entry(struct plan_entry *entry)
     if (rc < 0)
         return rc;
     entry->tree = rc;
-    return type_of(entry->tree, &entry->type);
+    return target_type(entry->tree, &entry->type);
 }
 
 /* Opens what the plan shows; forgets what the host does not have, or not for this user,
@@ -239,6 +226,11 @@ int shown_open_points(struct shown *shown, int root, struct vitrine_error *err)
         if (point < 0)
             return error_from(err, VITRINE_EMOUNT, point, "cannot open mount point %s",
                               entry->path);
+        if (target_is_root(root, point))
+            return vitrine_fail(err, VITRINE_EFORMAT,
+                                "in the image %s is a link to /, so nothing can be "
+                                "mounted there",
+                                entry->path);
         if (!is_taken(&shown->plan, i, point))
             entry->point = steal_fd(&point);
     }
@@ -247,7 +239,7 @@ int shown_open_points(struct shown *shown, int root, struct vitrine_error *err)
 
 static neg_errno attach_late(const struct plan_entry *entry, int root)
 {
-    cleanup_fd int point = point_open(root, entry->path, entry->type);
+    cleanup_fd int point = target_make(root, entry->path, entry->type);
 
     return point < 0 ? point : sys_move_mount(entry->tree, point);
 }
