@@ -10,33 +10,41 @@
 SPANK_PLUGIN(vitrine, 1)
 #pragma GCC visibility pop
 
-#include "report.h"
+#include "options.h"
 #include "stepd.h"
 #include "submit.h"
+#include "told.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* plugstack.conf: conf=FILE. Borrowed from Slurm, which keeps the arguments. */
 static const char *config_path;
 
-static int on_image(int val, const char *optarg, int remote);
-
-static struct spank_option image_option = {
-    (char *)"container-image",
-    (char *)"FILE|DIR|none",
-    (char *)"[vitrine] run the tasks inside this image: a SquashFS or SIF file, or a "
-            "directory",
-    1,
-    0,
-    on_image,
-};
-
-static int on_image(int val, const char *optarg, int remote)
+static int on_option(int val, const char *optarg, int remote)
 {
     if (!remote)
-        return submit_option(optarg);
-    stepd_option(optarg);
+        return submit_option(val, optarg);
+    told_option(val, optarg);
     return ESPANK_SUCCESS;
+}
+
+/* Slurm copies the structure and its texts. */
+static int register_option(spank_t sp, int spelling)
+{
+    const struct option_spelling *s = &options_spellings[spelling];
+    char usage[256];
+    struct spank_option option = {
+        .name = (char *)s->flag + strlen("--"),
+        .arginfo = (char *)s->value,
+        .usage = usage,
+        .has_arg = s->value ? (s->says ? 2 : 1) : 0,
+        .val = spelling,
+        .cb = on_option,
+    };
+
+    (void)snprintf(usage, sizeof(usage), "[vitrine] %s", s->usage);
+    return spank_option_register(sp, &option) == ESPANK_SUCCESS ? 0 : -1;
 }
 
 static bool is_submit(void)
@@ -68,7 +76,10 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
         return ESPANK_SUCCESS;
     if (is_submit())
         submit_init();
-    return spank_option_register(sp, &image_option) == ESPANK_SUCCESS ? 0 : -1;
+    for (int i = 0; i < OPTIONS_SPELLINGS; i++)
+        if (register_option(sp, i) < 0)
+            return -1;
+    return ESPANK_SUCCESS;
 }
 
 int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "report.h"
 #include "submit.h"
+#include "told.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -26,23 +27,15 @@
 
 static struct {
     bool active; /* the step is, or may have to be, in a container */
-    bool told;   /* slurmstepd was told an option */
     bool failed; /* with `err` */
     bool told_of_server;
-    uint32_t ended;                     /* tasks */
-    char option[OPTIONS_IMAGE_MAX + 2]; /* one more, to notice what is too long */
+    uint32_t ended; /* tasks */
     struct options chosen;
     struct vitrine_config *config;
     struct leader *leader;
     struct job_identity identity;
     struct vitrine_error err;
 } step;
-
-void stepd_option(const char *value)
-{
-    step.told = true;
-    (void)snprintf(step.option, sizeof(step.option), "%s", value);
-}
 
 /* Slurm's name for this node; it knows it once the tasks run. */
 static const char *node(spank_t sp)
@@ -55,27 +48,12 @@ static const char *node(spank_t sp)
     return name;
 }
 
-/* Reads the texts of all sources; those that do not fit are refused by options_choose().
- */
-static int choose(spank_t sp, struct vitrine_error *err)
+/* Whether the tasks shall stay on the host, where the administrator has this image (NULL:
+ * none) for them. */
+static bool stays_on_host(const char *image)
 {
-    static char values[OPTIONS_SOURCES][OPTIONS_IMAGE_MAX + 2];
-    const char *texts[OPTIONS_SOURCES];
-
-    for (int i = 0; i < OPTIONS_SOURCES; i++) {
-        const char *name = options_env[i] ? options_env[i] : SUBMIT_INHERITED;
-        bool too_long = false;
-
-        if (i == OPTIONS_COMMAND_LINE && step.told) {
-            texts[i] = step.option;
-            continue;
-        }
-        job_getenv(sp, name, values[i], sizeof(values[i]), &too_long);
-        if (too_long)
-            memset(values[i], 'x', sizeof(values[i]) - 1);
-        texts[i] = values[i][0] ? values[i] : NULL;
-    }
-    return options_choose(texts, &step.chosen, err);
+    return options_want_host(&step.chosen) ||
+           (!options_want_container(&step.chosen) && !image);
 }
 
 static int decide(spank_t sp, const char *config_path, struct vitrine_error *err)
@@ -85,13 +63,11 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
 
     if (vitrine_config_load(config_path ? config_path : "/etc/slurm/vitrine.conf",
                             config_path != NULL, &step.config, err) < 0 ||
-        choose(sp, err) < 0)
+        told_resolve(sp, &step.chosen, err) < 0)
         return -1;
     job_getenv(sp, "SLURM_JOB_PARTITION", partition, sizeof(partition), NULL);
     const char *image = vitrine_config_image(step.config, partition, &required);
-    step.active = (step.chosen.image[0] && !step.chosen.none) ||
-                  (!step.chosen.image[0] && image) ||
-                  vitrine_config_has_required(step.config);
+    step.active = !stays_on_host(image) || vitrine_config_has_required(step.config);
     if (!step.active)
         return 0;
     step.leader = leader_new(err);
@@ -120,10 +96,13 @@ void stepd_task_privileged(spank_t sp)
         step.failed = true;
 }
 
-/* The image of this step, by the user's choice and the administrator's rules; NULL for
- * none. The leader's work, since it may have to ask slurmctld. */
-static int settle_image(spank_t sp, const char **ret, struct vitrine_error *err)
+/* Whether this step has a container, and its image, by the user's choice and the
+ * administrator's rules; NULL: the one of the container that the user named. The leader's
+ * work, since it may have to ask slurmctld. */
+static int settle_image(spank_t sp, bool *ret_host, const char **ret,
+                        struct vitrine_error *err)
 {
+    const struct option_value *asked = &step.chosen.values[OPTION_IMAGE];
     char partition[256];
     bool required = false;
 
@@ -132,13 +111,27 @@ static int settle_image(spank_t sp, const char **ret, struct vitrine_error *err)
         job_partition(sp, partition, sizeof(partition), err) < 0)
         return -1;
     const char *image = vitrine_config_image(step.config, partition, &required);
-    if (required && step.chosen.image[0] && strcmp(step.chosen.image, image) != 0)
+    if (required && asked->text && strcmp(asked->text, image) != 0)
         return vitrine_fail(
             err, VITRINE_EPOLICY,
             "%s asks for %s, but partition %s requires image %s: remove it",
-            step.chosen.source, step.chosen.image, partition, image);
-    *ret = step.chosen.none ? NULL : step.chosen.image[0] ? step.chosen.image : image;
+            asked->said_by, asked->text, partition, image);
+    *ret_host = stays_on_host(image);
+    if (asked->text)
+        *ret = asked->text;
+    else
+        *ret = required || !options_want_container(&step.chosen) ? image : NULL;
     return 0;
+}
+
+/* One line for a user whose options have no effect, from one task of the step. */
+static void tell_of_useless(spank_t sp)
+{
+    char text[1024];
+
+    if (job_item(sp, S_TASK_GLOBAL_ID) == 0 &&
+        options_useless(&step.chosen, text, sizeof(text)))
+        report_task(node(sp), text);
 }
 
 /* Host paths of this very step. */
@@ -257,7 +250,6 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         search[n++] = submitted;
 
     struct vitrine_spec spec = {
-        .image = image,
         .search = search,
         .cwd = cwd,
         .binds = binds.list,
@@ -268,6 +260,8 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .server_log = leader_server_log(step.leader),
         .identity = step.identity.who,
     };
+    options_fill(&step.chosen, &spec);
+    spec.image = image;
     int ns;
     if (vitrine_prepare(step.config, &spec, &ns, leader_ready(step.leader), err) < 0)
         return -1;
@@ -281,9 +275,10 @@ static enum leader_state lead(spank_t sp, const char *cwd)
 {
     struct vitrine_error err = {0};
     const char *image = NULL;
-    int rc = settle_image(sp, &image, &err);
+    bool host = false;
+    int rc = settle_image(sp, &host, &image, &err);
 
-    if (rc == 0 && !image) {
+    if (rc == 0 && host) {
         leader_decide_host(step.leader);
         return LEADER_HOST;
     }
@@ -292,7 +287,8 @@ static enum leader_state lead(spank_t sp, const char *cwd)
     char words[256];
     leader_server_words(step.leader, words, sizeof(words));
     if (words[0])
-        (void)vitrine_fail(&err, err.code, "cannot use image %s: %s", image, words);
+        (void)vitrine_fail(&err, err.code, "cannot use image %s: %s",
+                           image ? image : step.chosen.container, words);
     report_task(node(sp), err.text);
     leader_fail(step.leader, &err);
     return LEADER_FAILED;
@@ -334,6 +330,7 @@ static void enter(spank_t sp, const char *cwd)
         (void)vitrine_fail(&err, VITRINE_EINTERNAL, "cannot set PATH");
         fail_alone(sp, &err);
     }
+    told_pass_on(sp, &step.chosen);
 }
 
 void stepd_task(spank_t sp)
@@ -341,8 +338,10 @@ void stepd_task(spank_t sp)
     char cwd[PATH_MAX];
     struct vitrine_error err;
 
-    if (!step.active)
+    if (!step.active) {
+        tell_of_useless(sp);
         return;
+    }
     if (step.failed) {
         if (job_item(sp, S_TASK_ID) == 0)
             report_task(node(sp), step.err.text);
@@ -358,8 +357,10 @@ void stepd_task(spank_t sp)
         enter(sp, cwd[0] ? cwd : "/");
     } else if (state == LEADER_FAILED) {
         give_up();
-    } else if (vitrine_drop_privilege(&err) < 0) {
-        fail_alone(sp, &err);
+    } else {
+        if (vitrine_drop_privilege(&err) < 0)
+            fail_alone(sp, &err);
+        tell_of_useless(sp);
     }
 }
 
@@ -408,4 +409,6 @@ void stepd_end(spank_t sp)
     job_identity_free(&step.identity);
     vitrine_config_free(step.config);
     step.config = NULL;
+    options_free(&step.chosen);
+    told_free();
 }

@@ -5,8 +5,6 @@
 /* The plugin in slurmstepd and in the tasks that it forks, in the order of the calls. */
 #include <slurm/spank.h>
 
-/* --container-image as slurmstepd was told it. */
-void stepd_option(const char *value);
 /* Root, once per node and step. Cannot fail: what is wrong is kept for stepd_task(). */
 void stepd_decide(spank_t sp, const char *config_path);
 /* Root, in each task: keeps the privilege that stepd_task() takes. */

@@ -2,176 +2,674 @@
 #include "plugin/options.h"
 #include "unit.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct choice {
-    const char *texts[OPTIONS_SOURCES]; /* command line, VITRINE_, PYXIS_, submission */
-    const char *image;
-    bool none;
-    const char *source;
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- a world to look up in ------------------------------------------------------------
+ */
+
+#define WORLD 8
+
+/* "NAME=VALUE", of an option ("--container-image=x") or a variable. */
+struct world {
+    const char *const *entries;
 };
 
-static void check_choice(const struct choice *c, size_t nr)
+static const char *find(void *arg, const char *name)
 {
-    struct options got;
-    struct vitrine_error err = {.text = "untouched"};
+    const struct world *world = arg;
+    size_t len = strlen(name);
 
-    memset(&got, 'x', sizeof(got));
-    ck_assert_msg(options_choose(c->texts, &got, &err) == 0, "case %zu: %s", nr,
-                  err.text);
-    ck_assert_str_eq(err.text, "untouched");
-    ck_assert_str_eq(got.image, c->image);
-    ck_assert_int_eq(got.none, c->none);
-    if (c->source)
-        ck_assert_str_eq(got.source, c->source);
-    else
-        ck_assert_ptr_null(got.source);
+    for (int i = 0; i < WORLD && world->entries[i]; i++)
+        if (strncmp(world->entries[i], name, len) == 0 && world->entries[i][len] == '=')
+            return world->entries[i] + len + 1;
+    return NULL;
 }
 
-static void check_choices(const struct choice *cases, size_t count)
+static const char *find_flag(void *arg, int spelling)
 {
-    for (size_t i = 0; i < count; i++)
-        check_choice(&cases[i], i);
+    return find(arg, options_spellings[spelling].flag);
 }
 
-#define CHECK_CHOICES(cases) check_choices(cases, sizeof(cases) / sizeof(*(cases)))
-
-#define OPTION  "--container-image"
-#define VITRINE "VITRINE_CONTAINER_IMAGE"
-#define PYXIS   "PYXIS_CONTAINER_IMAGE"
-#define SUBMIT  "SLURM_VITRINE_IMAGE"
-
-START_TEST(stronger_source_wins)
+static int resolve(struct options *options, const char *const *entries,
+                   struct vitrine_error *err)
 {
-    static const struct choice cases[] = {
-        {{"/a", "/b", "/c", "/d"}, "/a", false, OPTION},
-        {{NULL, "/b", "/c", "/d"}, "/b", false, VITRINE},
-        {{NULL, NULL, "/c", "/d"}, "/c", false, PYXIS},
-        {{NULL, NULL, NULL, "/d"}, "/d", false, SUBMIT},
-        {{NULL, NULL, NULL, NULL}, "", false, NULL},
-        {{"/a", NULL, NULL, "/d"}, "/a", false, OPTION},
-        {{"/a", NULL, "/c", NULL}, "/a", false, OPTION},
-        {{"a.sqfs", "/b", NULL, NULL}, "a.sqfs", false, OPTION},
-    };
+    struct world world = {entries};
+    const struct options_lookup lookup = {find_flag, find, &world, OPTIONS_INHERITED};
 
-    CHECK_CHOICES(cases);
+    return options_resolve(options, &lookup, err);
 }
-END_TEST
 
-START_TEST(none_is_a_choice_like_others)
+static int spelling_of(const char *flag)
 {
-    static const struct choice cases[] = {
-        {{"none", "/b", "/c", "/d"}, "none", true, OPTION},
-        {{NULL, "none", "/c", "/d"}, "none", true, VITRINE},
-        {{NULL, NULL, NULL, "none"}, "none", true, SUBMIT},
-        {{"/a", "none", "none", "none"}, "/a", false, OPTION},
-        {{"./none", NULL, NULL, NULL}, "./none", false, OPTION},
-        {{"None", NULL, NULL, NULL}, "None", false, OPTION},
-    };
-
-    CHECK_CHOICES(cases);
+    for (int i = 0; i < OPTIONS_SPELLINGS; i++)
+        if (strcmp(options_spellings[i].flag, flag) == 0)
+            return i;
+    ck_abort_msg("no option %s", flag);
 }
-END_TEST
 
-START_TEST(empty_environment_variable_counts_as_unset)
+/* "--container-x=VALUE" or "--container-x", as on a command line. */
+static int add(struct options *options, const char *word, bool strict,
+               struct vitrine_error *err)
 {
-    static const struct choice cases[] = {
-        {{NULL, "", "/c", "/d"}, "/c", false, PYXIS},
-        {{NULL, "", "", "/d"}, "/d", false, SUBMIT},
-        {{NULL, "", "", ""}, "", false, NULL},
-        {{"/a", "", "", ""}, "/a", false, OPTION},
-    };
+    char flag[64];
+    size_t len = strcspn(word, "=");
 
-    CHECK_CHOICES(cases);
+    ck_assert_uint_lt(len, sizeof(flag));
+    memcpy(flag, word, len);
+    flag[len] = '\0';
+    return options_add(options, spelling_of(flag), word[len] ? word + len + 1 : NULL,
+                       strict, err);
 }
-END_TEST
 
-START_TEST(weaker_sources_are_not_even_looked_at)
+static const char *text_of(const struct options *options, enum option option)
 {
-    static const struct choice cases[] = {
-        {{"/a", "docker://x", "\n", ""}, "/a", false, OPTION},
-        {{NULL, "/b", "file:///x", NULL}, "/b", false, VITRINE},
-    };
+    const char *text = options->values[option].text;
 
-    CHECK_CHOICES(cases);
+    return text ? text : "(unset)";
 }
-END_TEST
 
-START_TEST(wrong_value_of_the_strongest_source_is_an_error_that_names_it)
+/* --- tests ----------------------------------------------------------------------------
+ */
+
+START_TEST(each_spelling_says_what_it_means)
 {
     static const struct {
-        const char *texts[OPTIONS_SOURCES];
-        const char *begin;
-        enum vitrine_errcode code;
+        const char *word, *text;
     } cases[] = {
-        {{"", "/b", "/c", "/d"}, OPTION ": the value is empty", VITRINE_EUSAGE},
-        {{"docker://x", "/b", NULL, NULL}, OPTION ": image docker", VITRINE_EUNSUPPORTED},
-        {{"a\nb", NULL, NULL, NULL}, OPTION ": the value has a", VITRINE_EUSAGE},
-        {{NULL, "docker://x", "/c", NULL}, VITRINE ": image", VITRINE_EUNSUPPORTED},
-        {{NULL, "", "\x1b[2J", "/d"}, PYXIS ": the value has", VITRINE_EUSAGE},
-        {{NULL, NULL, NULL, "file:///x"}, SUBMIT ": write the path", VITRINE_EUSAGE},
+        {"--container-mount-home", "yes"},     {"--no-container-mount-home", "no"},
+        {"--container-remap-root", "yes"},     {"--no-container-remap-root", "no"},
+        {"--container-entrypoint", "yes"},     {"--no-container-entrypoint", "no"},
+        {"--container-entrypoint-log", "yes"}, {"--container-writable", "yes"},
+        {"--container-writable=", "yes"},      {"--container-writable=(null)", "yes"},
+        {"--container-writable=node", "yes"},  {"--container-writable=task", "task"},
+        {"--container-readonly", "no"},        {"--container-readonly=(null)", "no"},
+        {"--container-image=/a", "/a"},        {"--container-env=A,A", "A"},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct options got = {.image = "before", .none = true, .source = "before"};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct options options = {0};
+        struct vitrine_error err = {.text = "untouched"};
+        const char *word = cases[i].word;
+
+        ck_assert_msg(add(&options, word, true, &err) == 0, "%s: %s", word, err.text);
+        ck_assert_str_eq(err.text, "untouched");
+        enum option option = OPTION_COUNT;
+        for (int o = 0; o < OPTION_COUNT; o++)
+            if (options.values[o].text) {
+                ck_assert_int_eq(option, OPTION_COUNT);
+                option = (enum option)o;
+            }
+        ck_assert_str_eq(text_of(&options, option), cases[i].text);
+        ck_assert_int_eq(options.values[option].source, OPTIONS_COMMAND_LINE);
+        ck_assert(strncmp(word, options.values[option].said_by, strcspn(word, "=")) == 0);
+        options_free(&options);
+    }
+}
+END_TEST
+
+START_TEST(wrong_values_are_refused_and_change_nothing)
+{
+    static const struct {
+        const char *word, *message;
+    } cases[] = {
+        {"--container-writable=yes", ": give task, or node, or nothing, not yes"},
+        {"--container-writable=Task", ": give task, or node, or nothing, not Task"},
+        {"--container-writable=task,node", ": give task, or node, or nothing"},
+        {"--container-writable= ", ": give task, or node, or nothing"},
+        {"--container-image=", ": the value is empty; give an image, or none"},
+        {"--container-workdir=w", ": give an absolute path in the container, not w"},
+        {"--container-env=", ": the value is empty"},
+        {"--container-unshare", ": the value is empty"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *word = cases[i].word, *message = cases[i].message;
+        size_t flag = strcspn(word, "=");
+        struct options options = {0}, zero = {0};
         struct vitrine_error err = {0};
 
-        ck_assert_int_eq(options_choose(cases[i].texts, &got, &err), -1);
-        ck_assert_int_eq(err.code, cases[i].code);
-        ck_assert_msg(strncmp(err.text, cases[i].begin, strlen(cases[i].begin)) == 0,
+        ck_assert_msg(add(&options, word, true, &err) == -1, "%s", word);
+        ck_assert_msg(strncmp(err.text, word, flag) == 0 &&
+                          strncmp(err.text + flag, message, strlen(message)) == 0,
+                      "%s: %s", word, err.text);
+        ck_assert(!strpbrk(err.text, "\n\r\t\x1b\x7f"));
+        ck_assert_int_ne(err.code, VITRINE_OK);
+        ck_assert_mem_eq(&options, &zero, sizeof(zero));
+        ck_assert_int_eq(add(&options, word, false, NULL), -1);
+    }
+}
+END_TEST
+
+START_TEST(repeated_options_of_one_command_line)
+{
+    static const struct {
+        bool strict;
+        const char *words[4];
+        enum option option;
+        const char *text; /* or the message, which begins with an option */
+    } cases[] = {
+        {true, {"--container-image=/a", "--container-image=/b"}, OPTION_IMAGE, "/b"},
+        {true,
+         {"--container-mounts=/a:/b,/c", "--container-mounts=/d",
+          "--container-mounts=/c"},
+         OPTION_MOUNTS,
+         "/a:/b,/c,/d"},
+        {false,
+         {"--container-mounts=/a", "--container-mounts=/b"},
+         OPTION_MOUNTS,
+         "/a,/b"},
+        {true, {"--container-env=A", "--container-env=B,A"}, OPTION_ENV, "A,B"},
+        {true,
+         {"--container-unshare=net", "--container-unshare=ipc"},
+         OPTION_UNSHARE,
+         "net,ipc"},
+        {true,
+         {"--container-workdir=/a", "--container-workdir=/a"},
+         OPTION_WORKDIR,
+         "/a"},
+        {false,
+         {"--container-workdir=/a", "--container-workdir=/b"},
+         OPTION_WORKDIR,
+         "/b"},
+        {false,
+         {"--container-mount-home", "--no-container-mount-home"},
+         OPTION_MOUNT_HOME,
+         "no"},
+        {false,
+         {"--container-readonly", "--container-writable=task"},
+         OPTION_WRITABLE,
+         "task"},
+        {true,
+         {"--container-writable", "--container-writable=node"},
+         OPTION_WRITABLE,
+         "yes"},
+        {true,
+         {"--container-remap-root", "--container-remap-root"},
+         OPTION_REMAP_ROOT,
+         "yes"},
+
+        {true,
+         {"--container-workdir=/a", "--container-workdir=/b"},
+         OPTION_WORKDIR,
+         "--container-workdir is given twice: /a and /b"},
+        {true,
+         {"--container-name=a", "--container-name=a:exec"},
+         OPTION_NAME,
+         "--container-name is given twice: a and a:exec"},
+        {true,
+         {"--container-save=a", "--container-save=./a"},
+         OPTION_SAVE,
+         "--container-save is given twice: a and ./a"},
+        {true,
+         {"--container-mount-home", "--no-container-mount-home"},
+         OPTION_MOUNT_HOME,
+         "--container-mount-home and --no-container-mount-home contradict each other"},
+        {true,
+         {"--no-container-remap-root", "--container-remap-root"},
+         OPTION_REMAP_ROOT,
+         "--no-container-remap-root and --container-remap-root contradict each other"},
+        {true,
+         {"--container-entrypoint", "--no-container-entrypoint"},
+         OPTION_ENTRYPOINT,
+         "--container-entrypoint and --no-container-entrypoint contradict each other"},
+        {true,
+         {"--container-writable", "--container-readonly"},
+         OPTION_WRITABLE,
+         "--container-writable and --container-readonly contradict each other"},
+        {true,
+         {"--container-readonly", "--container-writable=task"},
+         OPTION_WRITABLE,
+         "--container-readonly and --container-writable contradict each other"},
+        {true,
+         {"--container-writable", "--container-writable=task"},
+         OPTION_WRITABLE,
+         "--container-writable is given for the node and for each task"},
+        {false,
+         {"--container-workdir=/a", "--container-workdir=b"},
+         OPTION_WORKDIR,
+         "--container-workdir: give an absolute path in the container, not b"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct options options = {0};
+        struct vitrine_error err = {0};
+        bool wrong = cases[i].text[0] == '-';
+        int rc = 0;
+
+        for (int w = 0; w < 4 && cases[i].words[w] && rc == 0; w++)
+            rc = add(&options, cases[i].words[w], cases[i].strict, &err);
+        ck_assert_msg(rc == (wrong ? -1 : 0), "case %zu: %s", i, err.text);
+        ck_assert_str_eq(rc == 0 ? text_of(&options, cases[i].option) : err.text,
+                         cases[i].text);
+        if (rc < 0) /* the first one still holds */
+            ck_assert_str_ne(text_of(&options, cases[i].option), "(unset)");
+        options_free(&options);
+    }
+}
+END_TEST
+
+#define FLAG(x)    "--container-" x
+#define VITRINE(x) "VITRINE_CONTAINER_" x
+#define PYXIS(x)   "PYXIS_CONTAINER_" x
+#define SUBMIT(x)  "SLURM_VITRINE_" x
+
+struct precedence {
+    const char *word; /* of the command line */
+    const char *world[WORLD];
+    enum option option;
+    const char *text, *said_by;
+};
+
+static void check_precedence(const struct precedence *c, size_t nr)
+{
+    struct options options = {0};
+    struct vitrine_error err = {.text = "untouched"};
+
+    if (c->word)
+        ck_assert_int_eq(add(&options, c->word, true, &err), 0);
+    /* Twice, as for two components of a heterogeneous job. */
+    for (int i = 0; i < 2; i++) {
+        ck_assert_msg(resolve(&options, c->world, &err) == 0, "case %zu: %s", nr,
+                      err.text);
+        ck_assert_str_eq(err.text, "untouched");
+        ck_assert_msg(strcmp(text_of(&options, c->option), c->text) == 0,
+                      "case %zu: %s, not %s", nr, text_of(&options, c->option), c->text);
+        ck_assert_str_eq(options.values[c->option].said_by, c->said_by ? c->said_by : "");
+    }
+    options_free(&options);
+}
+
+START_TEST(stronger_source_wins_and_weaker_ones_are_not_even_looked_at)
+{
+    static const struct precedence cases[] = {
+        {"--container-image=/a",
+         {FLAG("image=/b"), VITRINE("IMAGE=/c"), PYXIS("IMAGE=/d"), SUBMIT("IMAGE=/e")},
+         OPTION_IMAGE,
+         "/a",
+         FLAG("image")},
+        {NULL,
+         {FLAG("image=/b"), VITRINE("IMAGE=/c"), PYXIS("IMAGE=/d")},
+         OPTION_IMAGE,
+         "/b",
+         FLAG("image")},
+        {NULL,
+         {VITRINE("IMAGE=/c"), PYXIS("IMAGE=/d"), SUBMIT("IMAGE=/e")},
+         OPTION_IMAGE,
+         "/c",
+         VITRINE("IMAGE")},
+        {NULL,
+         {PYXIS("IMAGE=/d"), SUBMIT("IMAGE=/e")},
+         OPTION_IMAGE,
+         "/d",
+         PYXIS("IMAGE")},
+        {NULL, {SUBMIT("IMAGE=/e")}, OPTION_IMAGE, "/e", SUBMIT("IMAGE")},
+        {NULL, {NULL}, OPTION_IMAGE, "(unset)", NULL},
+        {"--container-image=/a",
+         {VITRINE("IMAGE=docker://x"), SUBMIT("IMAGE=\n")},
+         OPTION_IMAGE,
+         "/a",
+         FLAG("image")},
+        {NULL,
+         {VITRINE("IMAGE=/b"), PYXIS("IMAGE=file:///x")},
+         OPTION_IMAGE,
+         "/b",
+         VITRINE("IMAGE")},
+        {NULL,
+         {VITRINE("IMAGE="), PYXIS("IMAGE=/d")},
+         OPTION_IMAGE,
+         "/d",
+         PYXIS("IMAGE")},
+        {NULL,
+         {VITRINE("IMAGE="), PYXIS("IMAGE="), SUBMIT("IMAGE=")},
+         OPTION_IMAGE,
+         "(unset)",
+         NULL},
+        /* Never merged. */
+        {"--container-mounts=/a",
+         {FLAG("mounts=/b"), VITRINE("MOUNTS=/c")},
+         OPTION_MOUNTS,
+         "/a",
+         FLAG("mounts")},
+        {NULL,
+         {FLAG("mounts=/b"), VITRINE("MOUNTS=/c")},
+         OPTION_MOUNTS,
+         "/b",
+         FLAG("mounts")},
+        {NULL,
+         {VITRINE("MOUNTS=/c,/d,/c"), PYXIS("MOUNTS=/e")},
+         OPTION_MOUNTS,
+         "/c,/d",
+         VITRINE("MOUNTS")},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_precedence(&cases[i], i);
+}
+END_TEST
+
+START_TEST(complete_text_of_what_slurm_told)
+{
+    static const struct precedence cases[] = {
+        {NULL,
+         {FLAG("mounts=/b"), SUBMIT("MOUNTS=/a,/b")},
+         OPTION_MOUNTS,
+         "/a,/b",
+         FLAG("mounts")},
+        {NULL,
+         {FLAG("mounts=wrong"), SUBMIT("MOUNTS=/a")},
+         OPTION_MOUNTS,
+         "/a",
+         FLAG("mounts")},
+        /* Taken back, so that a variable does not count either. */
+        {NULL,
+         {FLAG("mounts=/b"), SUBMIT("MOUNTS="), VITRINE("MOUNTS=/c")},
+         OPTION_MOUNTS,
+         "(unset)",
+         NULL},
+        {NULL, {FLAG("mount-home=(null)")}, OPTION_MOUNT_HOME, "yes", FLAG("mount-home")},
+        {NULL,
+         {"--no-container-mount-home="},
+         OPTION_MOUNT_HOME,
+         "no",
+         "--no-container-mount-home"},
+        {NULL,
+         {FLAG("mount-home="), "--no-container-mount-home=", SUBMIT("MOUNT_HOME=no")},
+         OPTION_MOUNT_HOME,
+         "no",
+         "--no-container-mount-home"},
+        {"--no-container-mount-home",
+         {FLAG("mount-home="), SUBMIT("MOUNT_HOME=yes")},
+         OPTION_MOUNT_HOME,
+         "no",
+         "--no-container-mount-home"},
+        {NULL, {FLAG("writable=task")}, OPTION_WRITABLE, "task", FLAG("writable")},
+        {NULL,
+         {FLAG("writable=(null)"), SUBMIT("WRITABLE=no")},
+         OPTION_WRITABLE,
+         "no",
+         FLAG("readonly")},
+        {NULL,
+         {FLAG("readonly="), SUBMIT("WRITABLE=task")},
+         OPTION_WRITABLE,
+         "task",
+         FLAG("writable")},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_precedence(&cases[i], i);
+}
+END_TEST
+
+START_TEST(switches_in_the_environment)
+{
+    static const struct precedence cases[] = {
+        {NULL,
+         {VITRINE("MOUNT_HOME=1")},
+         OPTION_MOUNT_HOME,
+         "yes",
+         VITRINE("MOUNT_HOME")},
+        {NULL,
+         {VITRINE("REMAP_ROOT=true")},
+         OPTION_REMAP_ROOT,
+         "yes",
+         VITRINE("REMAP_ROOT")},
+        {NULL, {PYXIS("ENTRYPOINT=y")}, OPTION_ENTRYPOINT, "yes", PYXIS("ENTRYPOINT")},
+        {NULL,
+         {PYXIS("ENTRYPOINT_LOG=yes")},
+         OPTION_ENTRYPOINT_LOG,
+         "yes",
+         PYXIS("ENTRYPOINT_LOG")},
+        {NULL, {VITRINE("MOUNT_HOME=0")}, OPTION_MOUNT_HOME, "no", VITRINE("MOUNT_HOME")},
+        {NULL,
+         {VITRINE("REMAP_ROOT=false")},
+         OPTION_REMAP_ROOT,
+         "no",
+         VITRINE("REMAP_ROOT")},
+        {NULL, {PYXIS("ENTRYPOINT=no")}, OPTION_ENTRYPOINT, "no", PYXIS("ENTRYPOINT")},
+        {NULL,
+         {PYXIS("ENTRYPOINT_LOG=n")},
+         OPTION_ENTRYPOINT_LOG,
+         "no",
+         PYXIS("ENTRYPOINT_LOG")},
+        {NULL, {VITRINE("WRITABLE=task")}, OPTION_WRITABLE, "task", VITRINE("WRITABLE")},
+        {NULL, {VITRINE("WRITABLE=node")}, OPTION_WRITABLE, "yes", VITRINE("WRITABLE")},
+        {NULL, {VITRINE("WRITABLE=0")}, OPTION_WRITABLE, "no", VITRINE("WRITABLE")},
+        {NULL, {VITRINE("READONLY=1")}, OPTION_WRITABLE, "no", VITRINE("READONLY")},
+        {NULL, {PYXIS("READONLY=false")}, OPTION_WRITABLE, "yes", PYXIS("READONLY")},
+        {NULL,
+         {VITRINE("READONLY=1"), VITRINE("WRITABLE=1")},
+         OPTION_WRITABLE,
+         "yes",
+         VITRINE("WRITABLE")},
+        {NULL,
+         {VITRINE("READONLY=1"), PYXIS("WRITABLE=1")},
+         OPTION_WRITABLE,
+         "no",
+         VITRINE("READONLY")},
+        {"--container-readonly",
+         {VITRINE("WRITABLE=1")},
+         OPTION_WRITABLE,
+         "no",
+         FLAG("readonly")},
+        {"--container-mount-home",
+         {VITRINE("MOUNT_HOME=maybe")},
+         OPTION_MOUNT_HOME,
+         "yes",
+         FLAG("mount-home")},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_precedence(&cases[i], i);
+}
+END_TEST
+
+START_TEST(wrong_text_of_the_source_that_counts_is_an_error_that_names_it)
+{
+    static const struct {
+        const char *world[WORLD];
+        const char *message;
+    } cases[] = {
+        {{FLAG("image=")}, FLAG("image: the value is empty")},
+        {{FLAG("image=docker://x"), VITRINE("IMAGE=/a")}, FLAG("image: image docker")},
+        {{FLAG("image=/a"), SUBMIT("IMAGE=\x1b[2J")}, FLAG("image: the value has")},
+        {{VITRINE("IMAGE=file:///x"), PYXIS("IMAGE=/a")}, VITRINE("IMAGE: write the")},
+        {{SUBMIT("IMAGE=file:///x")}, SUBMIT("IMAGE: write the path")},
+        {{VITRINE("WORKDIR=w")}, VITRINE("WORKDIR: give an absolute path")},
+        {{PYXIS("NAME=a:b")}, PYXIS("NAME: after the name give auto, create, exec or")},
+        {{PYXIS("SAVE=./")}, PYXIS("SAVE: give the file to be written")},
+        {{VITRINE("ENV=A=b")}, VITRINE("ENV: give the names of variables, without")},
+        {{VITRINE("UNSHARE=all")}, VITRINE("UNSHARE: give net, ipc or uts, not 'all'")},
+        {{VITRINE("MOUNT_HOME=Yes")},
+         VITRINE("MOUNT_HOME: Yes is none of 1, true, yes, y, 0, false, no, n")},
+        {{PYXIS("MOUNT_HOME=2")}, PYXIS("MOUNT_HOME: 2 is none of 1, true, yes, y, 0,")},
+        {{VITRINE("MOUNT_HOME=task")}, VITRINE("MOUNT_HOME: task is none of")},
+        {{VITRINE("REMAP_ROOT=TRUE")}, VITRINE("REMAP_ROOT: TRUE is none of")},
+        {{VITRINE("ENTRYPOINT=on")}, VITRINE("ENTRYPOINT: on is none of")},
+        {{PYXIS("ENTRYPOINT_LOG= 1")}, PYXIS("ENTRYPOINT_LOG:  1 is none of")},
+        {{VITRINE("WRITABLE=tasks")},
+         VITRINE(
+             "WRITABLE: tasks is none of 1, true, yes, y, 0, false, no, n, task, node")},
+        {{VITRINE("READONLY=task")}, VITRINE("READONLY: task is none of")},
+        {{PYXIS("READONLY=x"), SUBMIT("WRITABLE=1")}, PYXIS("READONLY: x is none of")},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct options options = {0};
+        struct vitrine_error err = {0};
+
+        ck_assert_msg(resolve(&options, cases[i].world, &err) == -1, "case %zu", i);
+        ck_assert_msg(strncmp(err.text, cases[i].message, strlen(cases[i].message)) == 0,
                       "%s", err.text);
         ck_assert(!strpbrk(err.text, "\n\x1b"));
-        ck_assert_str_eq(got.image, "before");
-        ck_assert(got.none);
-        ck_assert_str_eq(got.source, "before");
-        ck_assert_int_eq(options_choose(cases[i].texts, &got, NULL), -1);
+        options_free(&options);
     }
 }
 END_TEST
 
-START_TEST(longest_value_fits_and_longer_ones_are_never_copied)
+START_TEST(image_and_name_say_together_which_container_is_meant)
 {
-    static const size_t too_long[] = {OPTIONS_IMAGE_MAX + 1, OPTIONS_IMAGE_MAX + 2,
-                                      sizeof(struct options), 1 << 24};
-    char *text = malloc((1 << 24) + 1);
-    struct {
-        struct options options;
-        char behind[64];
-    } got;
-    struct vitrine_error err = {0};
+    static const struct {
+        const char *words[2], *world[WORLD];
+        const char *image, *name;
+        bool host, container;
+    } cases[] = {
+        {{NULL}, {NULL}, "(unset)", "(unset)", false, false},
+        {{NULL}, {VITRINE("MOUNTS=/a")}, "(unset)", "(unset)", false, false},
+        {{FLAG("image=/a")}, {NULL}, "/a", "(unset)", false, true},
+        {{FLAG("name=n")}, {NULL}, "(unset)", "n", false, true},
+        {{FLAG("image=/a"), FLAG("name=n")}, {NULL}, "/a", "n", false, true},
+        {{FLAG("name=n")}, {FLAG("image=/a")}, "/a", "n", false, true},
+        {{FLAG("image=none")}, {NULL}, "none", "(unset)", true, false},
+        /* None is less than a name that is nearer, */
+        {{FLAG("name=n")}, {FLAG("image=none")}, "(unset)", "n", false, true},
+        {{FLAG("name=n")}, {VITRINE("IMAGE=none")}, "(unset)", "n", false, true},
+        {{NULL}, {FLAG("name=n"), PYXIS("IMAGE=none")}, "(unset)", "n", false, true},
+        {{FLAG("name=n"), FLAG("image=none")}, {NULL}, "none", "n", true, false},
+        {{FLAG("image=none")}, {VITRINE("NAME=n")}, "none", "n", true, false},
+        /* and the name of the job less than the image of a step. */
+        {{FLAG("image=/b")},
+         {FLAG("name=n"), FLAG("image=/a")},
+         "/b",
+         "(unset)",
+         false,
+         true},
+        {{FLAG("image=none")}, {FLAG("name=n")}, "none", "(unset)", true, false},
+        {{FLAG("image=/b")}, {VITRINE("NAME=n")}, "/b", "n", false, true},
+    };
 
-    ck_assert_ptr_nonnull(text);
-    for (int source = 0; source < OPTIONS_SOURCES; source++) {
-        const char *texts[OPTIONS_SOURCES] = {NULL};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct options options = {0};
 
-        texts[source] = text;
-        memset(text, 'x', 1 << 24);
-        text[OPTIONS_IMAGE_MAX] = '\0';
-        memset(&got, 'y', sizeof(got));
-        ck_assert_int_eq(options_choose(texts, &got.options, &err), 0);
-        ck_assert_uint_eq(strlen(got.options.image), OPTIONS_IMAGE_MAX);
+        for (int w = 0; w < 2 && cases[i].words[w]; w++)
+            ck_assert_int_eq(add(&options, cases[i].words[w], true, NULL), 0);
+        ck_assert_int_eq(resolve(&options, cases[i].world, NULL), 0);
+        ck_assert_msg(strcmp(text_of(&options, OPTION_IMAGE), cases[i].image) == 0,
+                      "case %zu: %s", i, text_of(&options, OPTION_IMAGE));
+        ck_assert_str_eq(text_of(&options, OPTION_NAME), cases[i].name);
+        ck_assert_int_eq(options_want_host(&options), cases[i].host);
+        ck_assert_int_eq(options_want_container(&options), cases[i].container);
+        options_free(&options);
+    }
+}
+END_TEST
 
-        for (size_t i = 0; i < sizeof(too_long) / sizeof(*too_long); i++) {
-            memset(text, 'x', 1 << 24);
-            text[too_long[i]] = '\0';
-            memset(&got, 'y', sizeof(got));
-            ck_assert_int_eq(options_choose(texts, &got.options, &err), -1);
-            ck_assert_int_eq(err.code, VITRINE_EUSAGE);
-            for (size_t at = 0; at < sizeof(got); at++)
-                ck_assert_int_eq(((char *)&got)[at], 'y');
+START_TEST(options_without_effect_are_named_unless_they_are_variables)
+{
+    static const struct {
+        const char *words[3], *world[WORLD];
+        const char *text;
+    } cases[] = {
+        {{NULL}, {NULL}, NULL},
+        {{NULL}, {VITRINE("MOUNTS=/a"), PYXIS("WORKDIR=/"), SUBMIT("ENV=A")}, NULL},
+        {{FLAG("image=/a"), FLAG("mounts=/a")}, {NULL}, NULL},
+        {{FLAG("name=a"), FLAG("mounts=/a")}, {NULL}, NULL},
+        {{FLAG("image=none"), FLAG("mounts=/a")}, {NULL}, NULL},
+        {{FLAG("mounts=/a")},
+         {VITRINE("WORKDIR=/")},
+         FLAG("mounts has no effect without --container-image or --container-name")},
+        {{NULL},
+         {FLAG("writable="), SUBMIT("WRITABLE=no")},
+         FLAG("readonly has no effect without --container-image or --container-name")},
+        {{FLAG("env=A"), "--no-container-mount-home"},
+         {FLAG("unshare=net")},
+         "--no-container-mount-home, --container-env, --container-unshare have no effect "
+         "without --container-image or --container-name"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct options options = {0};
+        char text[512], tiny[16];
+
+        for (int w = 0; w < 3 && cases[i].words[w]; w++)
+            ck_assert_int_eq(add(&options, cases[i].words[w], true, NULL), 0);
+        ck_assert_int_eq(resolve(&options, cases[i].world, NULL), 0);
+        ck_assert_int_eq(options_useless(&options, text, sizeof(text)),
+                         cases[i].text != NULL);
+        if (cases[i].text)
+            ck_assert_str_eq(text, cases[i].text);
+        ck_assert_int_eq(options_useless(&options, tiny, sizeof(tiny)),
+                         cases[i].text != NULL);
+        options_free(&options);
+    }
+}
+END_TEST
+
+START_TEST(spec_has_everything_that_was_said)
+{
+    static const char *const words[] = {
+        FLAG("image=/a"),
+        FLAG("mounts=/b:/c"),
+        FLAG("workdir=/w"),
+        FLAG("name=n:no_exec"),
+        FLAG("save=s.sqfs"),
+        FLAG("mount-home"),
+        "--no-container-remap-root",
+        FLAG("entrypoint"),
+        FLAG("entrypoint-log"),
+        FLAG("writable=task"),
+        FLAG("env=A,B"),
+        FLAG("unshare=uts,net"),
+    };
+    static const char *const nothing[] = {NULL};
+    struct options options = {0};
+    struct vitrine_spec spec = {.cwd = "/kept"}, empty = {.cwd = "/kept"};
+
+    ck_assert_int_eq(resolve(&options, nothing, NULL), 0);
+    options_fill(&options, &spec);
+    ck_assert_mem_eq(&spec, &empty, sizeof(spec));
+    for (size_t i = 0; i < COUNT(words); i++)
+        ck_assert_int_eq(add(&options, words[i], true, NULL), 0);
+    ck_assert_int_eq(resolve(&options, nothing, NULL), 0);
+    options_fill(&options, &spec);
+    ck_assert_str_eq(spec.cwd, "/kept");
+    ck_assert_str_eq(spec.image, "/a");
+    ck_assert_str_eq(spec.mounts, "/b:/c");
+    ck_assert_str_eq(spec.workdir, "/w");
+    ck_assert_str_eq(spec.container, "n");
+    ck_assert_int_eq(spec.start, VITRINE_START_NO_EXEC);
+    ck_assert_str_eq(spec.save, "s.sqfs");
+    ck_assert_int_eq(spec.mount_home, VITRINE_YES);
+    ck_assert_int_eq(spec.remap_root, VITRINE_NO);
+    ck_assert_int_eq(spec.entrypoint, VITRINE_YES);
+    ck_assert(spec.entrypoint_log);
+    ck_assert_int_eq(spec.root, VITRINE_ROOT_PRIVATE);
+    ck_assert_str_eq(spec.keep_env[0], "A");
+    ck_assert_str_eq(spec.keep_env[1], "B");
+    ck_assert_ptr_null(spec.keep_env[2]);
+    ck_assert_uint_eq(spec.unshare, VITRINE_UNSHARE_NET | VITRINE_UNSHARE_UTS);
+    options_free(&options);
+}
+END_TEST
+
+START_TEST(what_is_set_can_be_spelled_again)
+{
+    static const char *const words[] = {
+        FLAG("image=/a"),        FLAG("mounts=/b,/c"),  FLAG("name=n:exec"),
+        FLAG("mount-home="),     FLAG("readonly="),     "--no-container-mount-home=",
+        FLAG("writable="),       FLAG("writable=task"), FLAG("env=A,B"),
+        FLAG("entrypoint-log="), FLAG("remap-root="),   "--no-container-entrypoint=",
+    };
+
+    for (size_t i = 0; i < COUNT(words); i++) {
+        struct options options = {0};
+        size_t len = strcspn(words[i], "=");
+        const char *value;
+
+        ck_assert_int_eq(add(&options, words[i], true, NULL), 0);
+        for (int o = 0; o < OPTION_COUNT; o++) {
+            if (!options.values[o].text)
+                continue;
+            int spelling = options_spell(&options, (enum option)o, &value);
+            const char *flag = options_spellings[spelling].flag;
+
+            ck_assert(strlen(flag) == len && strncmp(flag, words[i], len) == 0);
+            ck_assert_str_eq(value, words[i] + len + 1);
         }
+        options_free(&options);
     }
-    free(text);
-}
-END_TEST
-
-START_TEST(variables_have_the_documented_names)
-{
-    ck_assert_ptr_null(options_env[OPTIONS_COMMAND_LINE]);
-    ck_assert_str_eq(options_env[OPTIONS_VITRINE_ENV], VITRINE);
-    ck_assert_str_eq(options_env[OPTIONS_PYXIS_ENV], PYXIS);
-    ck_assert_str_eq(options_env[OPTIONS_SUBMIT_ENV], SUBMIT);
 }
 END_TEST
 
@@ -180,14 +678,17 @@ static Suite *make_suite(void)
     Suite *suite = suite_create("options");
     TCase *tc = tcase_create("options");
 
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, stronger_source_wins);
-    tcase_add_test(tc, none_is_a_choice_like_others);
-    tcase_add_test(tc, empty_environment_variable_counts_as_unset);
-    tcase_add_test(tc, weaker_sources_are_not_even_looked_at);
-    tcase_add_test(tc, wrong_value_of_the_strongest_source_is_an_error_that_names_it);
-    tcase_add_test(tc, longest_value_fits_and_longer_ones_are_never_copied);
-    tcase_add_test(tc, variables_have_the_documented_names);
+    tcase_add_test(tc, each_spelling_says_what_it_means);
+    tcase_add_test(tc, wrong_values_are_refused_and_change_nothing);
+    tcase_add_test(tc, repeated_options_of_one_command_line);
+    tcase_add_test(tc, stronger_source_wins_and_weaker_ones_are_not_even_looked_at);
+    tcase_add_test(tc, complete_text_of_what_slurm_told);
+    tcase_add_test(tc, switches_in_the_environment);
+    tcase_add_test(tc, wrong_text_of_the_source_that_counts_is_an_error_that_names_it);
+    tcase_add_test(tc, image_and_name_say_together_which_container_is_meant);
+    tcase_add_test(tc, options_without_effect_are_named_unless_they_are_variables);
+    tcase_add_test(tc, spec_has_everything_that_was_said);
+    tcase_add_test(tc, what_is_set_can_be_spelled_again);
     suite_add_tcase(suite, tc);
     return suite;
 }
