@@ -10,6 +10,7 @@
 SPANK_PLUGIN(vitrine, 1)
 #pragma GCC visibility pop
 
+#include "epilog.h"
 #include "options.h"
 #include "stepd.h"
 #include "submit.h"
@@ -113,5 +114,12 @@ int slurm_spank_exit(spank_t sp, int ac, char **av)
 {
     if (spank_context() == S_CTX_REMOTE)
         stepd_end(sp);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_job_epilog(spank_t sp, int ac, char **av)
+{
+    if (read_arguments(ac, av) == 0)
+        epilog_run(sp, config_path ? config_path : STEPD_CONFIG);
     return ESPANK_SUCCESS;
 }

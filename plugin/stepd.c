@@ -9,17 +9,19 @@
 #include "leader.h"
 #include "options.h"
 #include "report.h"
+#include "steppaths.h"
 #include "submit.h"
 #include "told.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Within this time nodes of one step find out that they cannot use its image. */
@@ -29,7 +31,9 @@ static struct {
     bool active; /* the step is, or may have to be, in a container */
     bool failed; /* with `err` */
     bool told_of_server;
-    uint32_t ended; /* tasks */
+    uint32_t ended;         /* tasks */
+    bool interrupted;       /* one of them was killed */
+    char job[16], name[32]; /* its number, and with the step's */
     struct options chosen;
     struct vitrine_config *config;
     struct leader *leader;
@@ -61,8 +65,8 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     char partition[256];
     bool required = false;
 
-    if (vitrine_config_load(config_path ? config_path : "/etc/slurm/vitrine.conf",
-                            config_path != NULL, &step.config, err) < 0 ||
+    if (vitrine_config_load(config_path ? config_path : STEPD_CONFIG, config_path != NULL,
+                            &step.config, err) < 0 ||
         told_resolve(sp, &step.chosen, err) < 0)
         return -1;
     job_getenv(sp, "SLURM_JOB_PARTITION", partition, sizeof(partition), NULL);
@@ -71,7 +75,14 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     if (!step.active)
         return 0;
     step.leader = leader_new(err);
-    return step.leader ? job_identity(sp, &step.identity, err) : -1;
+    if (!step.leader || job_identity(sp, &step.identity, err) < 0)
+        return -1;
+    (void)snprintf(step.job, sizeof(step.job), "%u", job_item(sp, S_JOB_ID));
+    (void)snprintf(step.name, sizeof(step.name), "%s.%u", step.job,
+                   job_item(sp, S_JOB_STEPID));
+    return step.chosen.container ? vitrine_make_room(step.config, step.identity.who.uid,
+                                                     step.identity.who.gid, step.job, err)
+                                 : 0;
 }
 
 void stepd_decide(spank_t sp, const char *config_path)
@@ -134,100 +145,23 @@ static void tell_of_useless(spank_t sp)
         report_task(node(sp), text);
 }
 
-/* Host paths of this very step. */
-#define STEP_BINDS 8
-
-struct paths {
-    char text[STEP_BINDS][PATH_MAX];
-    const char *list[STEP_BINDS + 1];
-    size_t count;
-};
-
-/* As Slurm writes PMIX_SERVER_TMPDIR: with a slash at the end, with two in the middle if
- * SlurmdSpoolDir ends with one. The library takes no such path. */
-static void squeeze_slashes(char *path)
+/* The tasks' environment: where Slurm keeps it, which is where spank_setenv() changes it.
+ */
+static const char *const *task_environ(spank_t sp)
 {
-    char *to = path;
+    static const char *const none[] = {NULL};
+    char **env = NULL;
 
-    for (const char *from = path; *from; from++)
-        if (*from != '/' || (from[1] && from[1] != '/'))
-            *to++ = *from;
-    *to = '\0';
-}
-
-static void add_path(struct paths *paths, const char *text, bool parent)
-{
-    if (!text || text[0] != '/' || strlen(text) >= PATH_MAX || paths->count == STEP_BINDS)
-        return;
-    char *copy = paths->text[paths->count];
-    memcpy(copy, text, strlen(text) + 1);
-    if (parent)
-        (void)dirname(copy);
-    squeeze_slashes(copy);
-    paths->list[paths->count++] = copy;
-    paths->list[paths->count] = NULL;
-}
-
-/* Not in Slurm's headers, but what its own PMIx plugin calls, in 22.05 and in 26.05. The
- * result is not freed: the task soon becomes another program. */
-__attribute__((weak)) extern char *slurm_get_tmp_fs(char *node_name);
-
-/* Where PMIx lets clients have files: Open MPI's session directory is there. Slurm makes
- * it before the tasks, and no variable names it. Its job and step are those of the name
- * space: in a heterogeneous job not the component's own. */
-static void find_pmix_files(spank_t sp, struct paths *ret)
-{
-    static const char prefix[] = "slurm.pmix.";
-    char base[PATH_MAX], path[PATH_MAX], space[256];
-
-    job_getenv(sp, "PMIX_NAMESPACE", space, sizeof(space), NULL);
-    if (strncmp(space, prefix, strlen(prefix)) != 0)
-        return;
-    job_getenv(sp, "SLURM_PMIX_TMPDIR", base, sizeof(base), NULL);
-    const char *tmp = base;
-    if (!tmp[0] && &slurm_get_tmp_fs)
-        tmp = slurm_get_tmp_fs((char *)node(sp));
-    if (!tmp)
-        return;
-    int len = snprintf(path, sizeof(path), "%s/spmix_appdir_%u_%s", tmp,
-                       (unsigned)step.identity.who.uid, space + strlen(prefix));
-    if (len < (int)sizeof(path))
-        add_path(ret, path, false);
-}
-
-/* What the job's environment names: its PMI server, its TMPDIR, its X11 cookie. The user
- * may have set these to anything. */
-static void find_binds(spank_t sp, struct paths *ret)
-{
-    static const char *const names[] = {"PMIX_SERVER_TMPDIR", "TMPDIR", "XAUTHORITY"};
-    char value[PATH_MAX];
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        job_getenv(sp, names[i], value, sizeof(value), NULL);
-        add_path(ret, value, false);
-    }
-    find_pmix_files(sp, ret);
-}
-
-/* What Slurm itself names: the batch script, and its configuration for its commands. */
-static void find_files(spank_t sp, struct paths *ret)
-{
-    int argc = 0;
-    char **argv = NULL;
-
-    if (job_is_batch(sp) &&
-        spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0)
-        add_path(ret, argv[0], true);
-    /* slurmd tells its slurmstepd's so; the job's own variable may say anything. */
-    add_path(ret, getenv("SLURM_CONF"), true);
-    add_path(ret, "/etc/slurm", false);
+    return spank_get_item(sp, S_JOB_ENV, &env) == ESPANK_SUCCESS && env
+               ? (const char *const *)env
+               : none;
 }
 
 static int prepare(spank_t sp, const char *image, const char *cwd,
-                   struct vitrine_error *err)
+                   struct vitrine_container *ret, struct vitrine_error *err)
 {
     static char path[VITRINE_PATH_ENV_MAX];
-    static struct paths binds, files;
+    static struct steppaths binds, files, scripts;
     char venv[PATH_MAX], typed[PATH_MAX], submitted[PATH_MAX];
     const char *search[4] = {NULL};
     bool too_long;
@@ -240,8 +174,9 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     job_getenv(sp, "VIRTUAL_ENV", venv, sizeof(venv), NULL);
     job_getenv(sp, SUBMIT_DIRECTORY, typed, sizeof(typed), NULL);
     job_getenv(sp, "SLURM_SUBMIT_DIR", submitted, sizeof(submitted), NULL);
-    find_binds(sp, &binds);
-    find_files(sp, &files);
+    steppaths_binds(sp, node(sp), step.identity.who.uid, &binds);
+    steppaths_files(sp, &files);
+    steppaths_scripts(sp, &scripts);
     if (typed[0])
         search[n++] = typed;
     if (cwd[0])
@@ -255,6 +190,10 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .binds = binds.list,
         .host_files = files.list,
         .host_commands = job_commands(),
+        .scripts = scripts.list,
+        .environ = task_environ(sp),
+        .job = step.job,
+        .step = step.name,
         .path = path,
         .venv = venv[0] ? venv : NULL,
         .server_log = leader_server_log(step.leader),
@@ -262,16 +201,24 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     };
     options_fill(&step.chosen, &spec);
     spec.image = image;
-    int ns;
-    if (vitrine_prepare(step.config, &spec, &ns, leader_ready(step.leader), err) < 0)
-        return -1;
-    int rc = leader_publish(step.leader, ns, err);
-    (void)close(ns);
-    return rc;
+    /* Once per step, and not once per node. */
+    if (job_item(sp, S_JOB_NODEID) != 0)
+        spec.save = NULL;
+    return vitrine_prepare(step.config, &spec, ret, leader_ready(step.leader), err);
 }
 
-/* The leader's whole work, under the lock; leaves the state decided. */
-static enum leader_state lead(spank_t sp, const char *cwd)
+/* Each task has a container of its own. */
+static bool is_private(void)
+{
+    struct vitrine_spec spec = {0};
+
+    options_fill(&step.chosen, &spec);
+    return spec.root == VITRINE_ROOT_PRIVATE;
+}
+
+/* The leader's whole work, under the lock; leaves the state decided. With containers for
+ * each task everyone is a leader, and the state is decided only by a failure. */
+static enum leader_state lead(spank_t sp, const char *cwd, struct vitrine_container *ret)
 {
     struct vitrine_error err = {0};
     const char *image = NULL;
@@ -282,8 +229,15 @@ static enum leader_state lead(spank_t sp, const char *cwd)
         leader_decide_host(step.leader);
         return LEADER_HOST;
     }
-    if (rc == 0 && prepare(sp, image, cwd, &err) == 0)
+    if (rc == 0)
+        rc = prepare(sp, image, cwd, ret, &err);
+    if (rc == 0 && !is_private())
+        rc = leader_publish(step.leader, ret, &err);
+    if (rc == 0) {
+        if (leader_ready(step.leader)->remark[0])
+            report_task(node(sp), leader_ready(step.leader)->remark);
         return LEADER_READY;
+    }
     char words[256];
     leader_server_words(step.leader, words, sizeof(words));
     if (words[0])
@@ -310,22 +264,35 @@ static void fail_alone(spank_t sp, const struct vitrine_error *err)
     give_up();
 }
 
-static void enter(spank_t sp, const char *cwd)
+/* Where the user wants to be he must be; where he was he may be missed. */
+static void change_directory(spank_t sp, const char *wanted, const char *cwd)
+{
+    struct vitrine_error err = {0};
+
+    if (wanted[0] && chdir(wanted) < 0) {
+        (void)vitrine_fail_sys(&err, VITRINE_EUSAGE,
+                               "cannot change to the working directory %s in the "
+                               "container",
+                               wanted);
+        fail_alone(sp, &err);
+    }
+    if (wanted[0] || chdir(cwd) == 0)
+        return;
+    (void)vitrine_fail(&err, VITRINE_OK,
+                       "the working directory %s is not in the container (%s); using /",
+                       cwd, strerror(errno));
+    report_task(node(sp), err.text);
+}
+
+static void enter(spank_t sp, struct vitrine_container *container,
+                  const struct vitrine_ready *ready, const char *cwd)
 {
     struct vitrine_error err;
-    const struct vitrine_ready *ready = leader_ready(step.leader);
-    int ns = leader_take_ns(step.leader, &err);
 
-    if (ns < 0 || vitrine_join(ns, &err) < 0)
+    if (vitrine_join(container, ready, &err) < 0)
         fail_alone(sp, &err);
-    (void)close(ns);
-    if (chdir(cwd) < 0) {
-        (void)vitrine_fail(
-            &err, VITRINE_OK,
-            "the working directory %s is not in the container (%s); using /", cwd,
-            strerror(errno));
-        report_task(node(sp), err.text);
-    }
+    vitrine_close(container);
+    change_directory(sp, ready->workdir, cwd);
     if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
         (void)vitrine_fail(&err, VITRINE_EINTERNAL, "cannot set PATH");
         fail_alone(sp, &err);
@@ -333,8 +300,29 @@ static void enter(spank_t sp, const char *cwd)
     told_pass_on(sp, &step.chosen);
 }
 
+/* Waits for the container, or makes it. Of what is shared with other tasks the caller
+ * gets a copy. */
+static enum leader_state await(spank_t sp, const char *cwd, struct vitrine_container *ret,
+                               struct vitrine_ready *ret_ready)
+{
+    struct vitrine_error err;
+    enum leader_state state = leader_enter(step.leader);
+    bool mine = state == LEADER_NONE;
+
+    if (mine)
+        state = lead(sp, cwd, ret);
+    if (state == LEADER_READY)
+        *ret_ready = *leader_ready(step.leader);
+    leader_leave(step.leader);
+    if (state == LEADER_READY && !mine && leader_take(step.leader, ret, &err) < 0)
+        fail_alone(sp, &err);
+    return state;
+}
+
 void stepd_task(spank_t sp)
 {
+    static struct vitrine_container container;
+    static struct vitrine_ready ready;
     char cwd[PATH_MAX];
     struct vitrine_error err;
 
@@ -349,15 +337,15 @@ void stepd_task(spank_t sp)
     }
     if (!getcwd(cwd, sizeof(cwd)))
         cwd[0] = '\0';
-    enum leader_state state = leader_enter(step.leader);
-    if (state == LEADER_NONE)
-        state = lead(sp, cwd);
-    leader_leave(step.leader);
-    if (state == LEADER_READY) {
-        enter(sp, cwd[0] ? cwd : "/");
-    } else if (state == LEADER_FAILED) {
+    switch (await(sp, cwd, &container, &ready)) {
+    case LEADER_READY:
+        enter(sp, &container, &ready, cwd[0] ? cwd : "/");
+        break;
+    case LEADER_FAILED:
         give_up();
-    } else {
+        break;
+    case LEADER_HOST:
+    case LEADER_NONE:
         if (vitrine_drop_privilege(&err) < 0)
             fail_alone(sp, &err);
         tell_of_useless(sp);
@@ -381,13 +369,49 @@ static void tell_of_dead_server(spank_t sp)
     report_step(node(sp), err.text);
 }
 
+/* After the node's last task: its work is done, if it was not ended by others. */
+static void save(spank_t sp)
+{
+    struct vitrine_container container;
+    struct vitrine_error err;
+
+    if (!step.chosen.values[OPTION_SAVE].text ||
+        leader_outcome(step.leader) != LEADER_READY ||
+        leader_take(step.leader, &container, &err) < 0)
+        return;
+    if (container.fd[VITRINE_FD_SAVE] < 0) {
+        vitrine_close(&container);
+        return;
+    }
+    if (step.interrupted)
+        (void)vitrine_fail(&err, VITRINE_OK,
+                           "the container is not saved to %s, because a task was killed",
+                           step.chosen.values[OPTION_SAVE].text);
+    if (step.interrupted || vitrine_save(&container, &err) < 0)
+        report_step(node(sp), err.text);
+    vitrine_close(&container);
+}
+
+static void note_end(spank_t sp)
+{
+    int status = 0;
+
+    if (spank_get_item(sp, S_TASK_EXIT_STATUS, &status) == ESPANK_SUCCESS &&
+        WIFSIGNALED(status) &&
+        (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
+        step.interrupted = true;
+}
+
 void stepd_task_ended(spank_t sp)
 {
     if (!step.leader || step.failed)
         return;
+    note_end(sp);
     tell_of_dead_server(sp);
-    if (++step.ended == job_item(sp, S_JOB_LOCAL_TASK_COUNT))
-        leader_release(step.leader);
+    if (++step.ended < job_item(sp, S_JOB_LOCAL_TASK_COUNT))
+        return;
+    save(sp);
+    leader_release(step.leader);
 }
 
 static bool has_failed(void)

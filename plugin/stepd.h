@@ -5,6 +5,9 @@
 /* The plugin in slurmstepd and in the tasks that it forks, in the order of the calls. */
 #include <slurm/spank.h>
 
+/* What is read where plugstack.conf says nothing. */
+#define STEPD_CONFIG "/etc/slurm/vitrine.conf"
+
 /* Root, once per node and step. Cannot fail: what is wrong is kept for stepd_task(). */
 void stepd_decide(spank_t sp, const char *config_path);
 /* Root, in each task: keeps the privilege that stepd_task() takes. */

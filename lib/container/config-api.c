@@ -6,7 +6,6 @@
 #include "spec/imageref.h"
 #include "spec/mountspec.h"
 
-
 const struct config *config_of(const struct vitrine_config *config)
 {
     return (const struct config *)(const void *)config;

@@ -145,8 +145,8 @@ static int open_data(struct job *job, const struct mountspec *spec, int *ret,
     const struct imagemount_wish wish = {.config = job->config,
                                          .name = path,
                                          .server_log = job->spec->server_log,
-                                         .owners = job->is_root ? &job->fakeroot.owners
-                                                                : NULL,
+                                         .owners =
+                                             job->is_root ? &job->fakeroot.owners : NULL,
                                          .user_ns = job->fakeroot.user_ns,
                                          .has_ranges = job->fakeroot.has_ranges};
 
@@ -480,4 +480,10 @@ int vitrine_drop_privilege(struct vitrine_error *err)
 
     return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot drop capabilities")
                   : 0;
+}
+
+int vitrine_save(const struct vitrine_container *container, struct vitrine_error *err)
+{
+    (void)container;
+    return vitrine_fail(err, VITRINE_EUNSUPPORTED, "cannot save (soon)");
 }

@@ -39,12 +39,11 @@ struct container {
     void (*inside)(void);  /* what to check; NULL if there shall be none */
     struct rootfs_spec spec;
     struct vitrine_spec wish;
-    size_t path_size;          /* 0: 4096 */
     enum vitrine_errcode code; /* of the error, if there shall be one, */
     const char *words;         /* and what it must contain */
 };
 
-static char path_inside[4096];
+static struct rootfs_reply reply;
 
 static inline void container_must_fail_right(const struct container *c, int rc,
                                              const struct vitrine_error *err)
@@ -69,8 +68,7 @@ static inline void container_builder(const struct container *c, int born, int ma
     must(write(born, &byte, 1) == 1);
     must(read(mapped, &byte, 1) == 1);
     must(userns_settle(CHILD_UID) == 0);
-    int rc = rootfs_build(&c->spec, path_inside,
-                          c->path_size ? c->path_size : sizeof(path_inside), &err);
+    int upper = -1, rc = rootfs_build(&c->spec, &reply, &upper, &err);
     container_must_fail_right(c, rc, &err);
     if (rc == 0)
         c->inside();
@@ -90,8 +88,8 @@ static inline void container_task(void *arg)
     must(pipe(born) == 0 && pipe(mapped) == 0);
     must(caps_keep() == 0);
     child_become_user();
-    c->spec.image = kmount_directory(dir, false);
-    must(c->spec.image >= 0);
+    c->spec.mount = kmount_directory(dir, false);
+    must(c->spec.mount >= 0);
     pid_t pid = fork();
     if (pid == 0)
         container_builder(c, born[1], mapped[0]);
@@ -106,6 +104,8 @@ static inline void container_check(struct container c)
     if (!c.spec.image_name)
         c.spec.image_name = "/images/test";
     c.spec.wish = &c.wish;
+    c.spec.tag = "vitrine:test";
+    c.spec.writable = -1;
     c.wish.identity = (struct vitrine_identity){.uid = CHILD_UID,
                                                 .gid = CHILD_GID,
                                                 .user = "ada",
@@ -114,6 +114,11 @@ static inline void container_check(struct container c)
                                                 .ngroups = 1};
     if (!c.wish.binds)
         c.wish.binds = no_paths;
+    c.spec.shown.uid = CHILD_UID;
+    c.spec.shown.home = c.wish.identity.home;
+    c.spec.shown.cwd = c.wish.cwd;
+    c.spec.shown.files = c.wish.host_files;
+    c.spec.shown.binds = c.wish.binds;
     child_must(container_task, &c);
 }
 

@@ -240,8 +240,8 @@ static void show_directory(void *arg)
     must(mkdir("content/covered/mounted", 0755) == 0);
     must(chmod("content", 0777) == 0);
     become_user();
-    int mount = kmount_directory(
-        open("content", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false);
+    int mount =
+        kmount_directory(open("content", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false);
     must(mount >= 0);
     must_be_user_again();
     must_be_limited(mount);
@@ -311,7 +311,7 @@ static void map_what_is_no_image(void *arg)
     become_user();
     must(userns_fake_root(&(struct userns_ids){.nuids = 0}, &ns) == 0);
     cleanup_fd int dir =
-        kmount_directory(open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        kmount_directory(open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false);
     cleanup_fd int image = kmount_squashfs(open_file("image"), 0);
     must(dir >= 0 && image >= 0);
     must(kmount_idmap(dir, ns) == -EINVAL);

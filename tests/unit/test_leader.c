@@ -64,20 +64,42 @@ static bool has_ns_ended(void)
     return poll(&end, 1, 0) == 1 && (end.revents & POLLHUP);
 }
 
+/* A container that has nothing but this one descriptor. */
+static int publish_ns(int ns, struct vitrine_error *err)
+{
+    struct vitrine_container container;
+
+    for (int i = 0; i < VITRINE_FDS; i++)
+        container.fd[i] = -1;
+    container.fd[VITRINE_FD_MNT] = ns;
+    return leader_publish(leader, &container, err);
+}
+
+static int take_ns(struct vitrine_error *err)
+{
+    struct vitrine_container container;
+
+    if (leader_take(leader, &container, err) < 0)
+        return -1;
+    for (int i = 0; i < VITRINE_FDS; i++)
+        must((container.fd[i] >= 0) == (i == VITRINE_FD_MNT));
+    return container.fd[VITRINE_FD_MNT];
+}
+
 /* In the leader: as stepd.c does after vitrine_prepare(). */
 static void publish(void)
 {
     struct vitrine_error err = {0};
 
     (void)snprintf(leader_ready(leader)->path, VITRINE_PATH_ENV_MAX, "/path/inside");
-    must(leader_publish(leader, ns_writer, &err) == 0);
+    must(publish_ns(ns_writer, &err) == 0);
 }
 
 static void must_take_ns(void)
 {
     struct vitrine_error err = {0};
     struct stat ours, taken;
-    int ns = leader_take_ns(leader, &err);
+    int ns = take_ns(&err);
 
     must(ns >= 0 && (fcntl(ns, F_GETFD) & FD_CLOEXEC));
     must(fstat(ns, &taken) == 0 && fstat(ns_reader, &ours) == 0);
@@ -261,10 +283,10 @@ START_TEST(what_is_published_last_is_what_tasks_get)
     int stale[2];
 
     ck_assert_int_eq(pipe2(stale, O_CLOEXEC), 0);
-    ck_assert_int_eq(leader_publish(leader, stale[1], NULL), 0);
+    ck_assert_int_eq(publish_ns(stale[1], NULL), 0);
     close(stale[1]);
-    ck_assert_int_eq(leader_publish(leader, ns_writer, NULL), 0);
-    int ns = leader_take_ns(leader, NULL);
+    ck_assert_int_eq(publish_ns(ns_writer, NULL), 0);
+    int ns = take_ns(NULL);
     ck_assert_int_ge(ns, 0);
     ck_assert_int_eq(write(ns, "x", 1), 1);
     char byte = 0;
@@ -279,7 +301,7 @@ START_TEST(nothing_published_is_an_error_and_no_wait)
 {
     struct vitrine_error err = {0};
 
-    ck_assert_int_eq(leader_take_ns(leader, &err), -1);
+    ck_assert_int_eq(take_ns(&err), -1);
     ck_assert_int_eq(err.code, VITRINE_EINTERNAL);
 }
 END_TEST

@@ -40,7 +40,7 @@ static void put_layer_over_image(void *arg)
     must(skeleton_file(&skeleton, dir, "layer", "layer", 5) == 0);
     must(skeleton_file(&skeleton, dir, "both", "layer", 5) == 0);
 
-    cleanup_fd int root = overlay_mount(NULL);
+    cleanup_fd int root = overlay_mount("vitrine", false, true, NULL);
     must(root >= 0);
     must_hold(root, "dir/image", "image");
     must_hold(root, "dir/layer", "layer");
@@ -68,7 +68,7 @@ static void look_at_root(void *arg)
 
     child_own_mounts();
     must(overlay_open(open_image(), &skeleton, NULL) == 0);
-    cleanup_fd int root = overlay_mount(NULL);
+    cleanup_fd int root = overlay_mount("vitrine", false, true, NULL);
     must(fstat(root, &st) == 0);
     must(st.st_mode == (S_IFDIR | (arg ? 01755 : 01711)));
     must(st.st_uid == 7 && st.st_gid == 8);
@@ -95,7 +95,7 @@ static void keep_traps_shut(void *arg)
 
     child_own_mounts();
     must(overlay_open(open_image(), &skeleton, NULL) == 0);
-    cleanup_fd int root = overlay_mount(NULL);
+    cleanup_fd int root = overlay_mount("vitrine", false, true, NULL);
     must(root >= 0);
     must(faccessat(root, "hidden", F_OK, 0) < 0);
     must(faccessat(root, "redirected/shadow", F_OK, 0) < 0);
@@ -159,7 +159,7 @@ static void mount_without_layers(void *arg)
 
     child_own_mounts();
     must(mount("test", OVERLAY_BASE, "tmpfs", 0, NULL) == 0);
-    must(overlay_mount(&err) == -1);
+    must(overlay_mount("vitrine", false, true, &err) == -1);
     must(err.code == VITRINE_EMOUNT && strstr(err.text, "overlay"));
 }
 

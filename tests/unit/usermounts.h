@@ -90,7 +90,8 @@ static inline int trial_build(const struct trial *t, int image, struct usermount
     must(skeleton_point(&skeleton, "/plan", S_IFDIR) == 0);
     if (!t->is_writable_directory && usermounts_points(mounts, &skeleton, &plan, err) < 0)
         return -1;
-    int root = t->is_writable_directory ? image : overlay_mount(NULL);
+    int root =
+        t->is_writable_directory ? image : overlay_mount("vitrine", false, true, NULL);
     must(root >= 0 && caps_builder_only_mount() == 0);
     int point = path_open_in_root(root, "/plan", O_PATH);
     must(point >= 0 || t->is_writable_directory);
@@ -108,7 +109,7 @@ static inline void trial_builder(const struct trial *t, int born, int mapped)
     char byte = 0;
     const struct mount_attr rw = {.attr_clr = MOUNT_ATTR_RDONLY};
 
-    must(userns_create() == 0);
+    must(userns_create(0) == 0);
     must(write(born, &byte, 1) == 1);
     must(read(mapped, &byte, 1) == 1);
     must(userns_settle(CHILD_UID) == 0);
@@ -143,7 +144,7 @@ static inline void trial_task(void *arg)
     must(caps_keep() == 0);
     int data = open("data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     child_become_user();
-    trial_content = kmount_directory(data);
+    trial_content = kmount_directory(data, false);
     must(trial_content >= 0);
     pid_t pid = fork();
     if (pid == 0)
