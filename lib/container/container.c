@@ -255,6 +255,7 @@ static int build_root(struct job *job, struct vitrine_error *err)
         .meanwhile = meanwhile,
         .arg = job,
         .user_ns = job->is_root ? job->fakeroot.user_ns : -1,
+        .own_ids = job->has_upper || job->in_place || job->shares_root,
         .more = unshare_flags(job->spec->unshare),
     };
     int left[NS_LEFT];

@@ -7,6 +7,7 @@
 #include "namespace/ns.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "namespace/loopback.h"
 #include "privileged/caps.h"
 #include "privileged/userns.h"
@@ -125,6 +126,42 @@ static pid_t builder_fork(struct builder *b)
     return pid;
 }
 
+/* The user's groups, each mapped to itself; those that do not fit in a page are left out.
+ */
+static neg_errno list_groups(char text[LIMIT_ID_MAP + 1])
+{
+    gid_t own = getegid();
+    int count = getgroups(0, NULL);
+    cleanup_free gid_t *groups =
+        count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
+    int used = snprintf(text, LIMIT_ID_MAP + 1, "%u %u 1\n", own, own);
+
+    if (count > 0 && !groups)
+        return -ENOMEM;
+    count = count > 0 ? getgroups(count, groups) : 0;
+    for (int i = 0; i < count && i < LIMIT_ID_MAP_LINES - 1; i++) {
+        bool again = groups[i] == own;
+
+        for (int j = 0; j < i; j++)
+            again = again || groups[j] == groups[i];
+        if (!again && used < LIMIT_ID_MAP - 32)
+            used += snprintf(text + used, (size_t)(LIMIT_ID_MAP + 1 - used), "%u %u 1\n",
+                             groups[i], groups[i]);
+    }
+    return 0;
+}
+
+static neg_errno map_ids(const struct builder *b, pid_t pid)
+{
+    char user[40], groups[LIMIT_ID_MAP + 1];
+
+    if (!b->wish->own_ids)
+        return userns_map(pid, USERNS_ALL, USERNS_ALL);
+    (void)snprintf(user, sizeof(user), "%u %u 1\n", b->user, b->user);
+    int rc = list_groups(groups);
+    return rc < 0 ? rc : userns_map(pid, user, groups);
+}
+
 /* The parent's half of the conversation. */
 static int builder_serve(struct builder *b, pid_t pid, int left[NS_LEFT],
                          struct vitrine_error *err)
@@ -136,7 +173,7 @@ static int builder_serve(struct builder *b, pid_t pid, int left[NS_LEFT],
     rc = fd_recv(b->sock, &go, sizeof(go), true, &none);
     if (rc == 0) {
         (void)fd_recv(b->sock, &go, sizeof(go), false, &none);
-        if (b->wish->user_ns < 0 && (rc = userns_map(pid)) < 0)
+        if (b->wish->user_ns < 0 && (rc = map_ids(b, pid)) < 0)
             return error_from(err, VITRINE_EINTERNAL, rc,
                               "cannot map the ids of the container's namespace");
         if ((rc = fd_send(b->sock, &go, sizeof(go), -1)) < 0)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -25,8 +26,10 @@ struct ns_wish {
     void *arg;
     int user_ns; /* the builder works in this namespace of the user's, as its root; -1: in
                     one that root owns */
-    int more;    /* CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS: those come as well, the
-                    network with its loopback device up */
+    bool own_ids; /* that one maps nobody but the user and his groups, otherwise
+                     everybody: capabilities over files reach no further */
+    int more;     /* CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS: those come as well, the
+                     network with its loopback device up */
 };
 
 /* What the builder leaves, each close-on-exec, or -1. */

@@ -74,9 +74,8 @@ static neg_errno write_proc(pid_t pid, const char *name, const char *text)
     return fd_write_full(fd, text, strlen(text));
 }
 
-neg_errno userns_map(pid_t builder)
+neg_errno userns_map(pid_t builder, const char *uids, const char *gids)
 {
-    static const char identity[] = "0 0 4294967295\n";
     uid_t user = geteuid();
     int rc = caps_raise();
 
@@ -84,9 +83,9 @@ neg_errno userns_map(pid_t builder)
     if (rc == 0 && seteuid(0) < 0)
         rc = -errno;
     if (rc == 0)
-        rc = write_proc(builder, "uid_map", identity);
+        rc = write_proc(builder, "uid_map", uids);
     if (rc == 0)
-        rc = write_proc(builder, "gid_map", identity);
+        rc = write_proc(builder, "gid_map", gids);
     if (seteuid(user) < 0 || caps_lower() < 0)
         return -EPERM;
     return rc;

@@ -11,10 +11,12 @@
  *
  * In the builder: userns_create(), with the CLONE_NEW... of other namespaces that it
  * shall own, then the parent's userns_map(), then userns_settle(), which makes the
- * builder the user for good, with capabilities in that namespace alone.
+ * builder the user for good, with capabilities in that namespace alone. The maps are as
+ * in /proc/PID/uid_map; USERNS_ALL maps every id to itself.
  */
+#define USERNS_ALL "0 0 4294967295\n"
 neg_errno userns_create(int more);
-neg_errno userns_map(pid_t builder);
+neg_errno userns_map(pid_t builder, const char *uids, const char *gids);
 neg_errno userns_settle(uid_t user);
 
 /* Subordinate ids of the user, as the administrator's files give them. */

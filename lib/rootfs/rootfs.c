@@ -108,13 +108,13 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
  * The overlay acts with its mounter's rights, after it has asked its own copies of the
  * modes. For a file that is enough, and a program that may be executed but not read needs
  * more than the user has. In a directory others may meanwhile have closed what was open:
- * there nothing but the user's own rights will do. Nor may anything but the user's come
- * into a layer that can be written: it may lie on a disk of the host, where a
- * set-user-ID file of root's would be one. A fake root's rights are the user's.
+ * there nothing but the user's own rights will do. An overlay that can be written keeps
+ * its capabilities (it needs them for its work directory, which has no mode at all): the
+ * namespace that they hold in knows no ids but the user's own.
  */
 static bool acts_as_user(const struct rootfs_spec *spec)
 {
-    return (spec->is_directory || spec->has_upper) && spec->root_gids == 0 &&
+    return spec->is_directory && !spec->has_upper && spec->root_gids == 0 &&
            spec->wish->identity.uid != 0;
 }
 

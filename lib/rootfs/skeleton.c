@@ -95,9 +95,12 @@ static neg_errno copy_attributes(const struct skeleton *skeleton, const char *pa
     struct stat st;
     bool found = stat_image(skeleton, path, &st) == 0 && S_ISDIR(st.st_mode);
     const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    int owned =
+        fchown(dir, found ? st.st_uid : skeleton->uid, found ? st.st_gid : skeleton->gid);
 
-    if (fchown(dir, found ? st.st_uid : skeleton->uid,
-               found ? st.st_gid : skeleton->gid) < 0 ||
+    /* EINVAL: an owner that the builder's namespace does not know; in a container that
+     * can be written it becomes the user's. */
+    if ((owned < 0 && errno != EINVAL) ||
         fchmod(dir, found ? skeleton_mode(skeleton, st.st_mode) : 0755) < 0 ||
         (found && futimens(dir, times) < 0))
         return -errno;

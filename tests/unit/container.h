@@ -94,7 +94,7 @@ static inline void container_task(void *arg)
     if (pid == 0)
         container_builder(c, born[1], mapped[0]);
     must(read(born[0], &byte, 1) == 1);
-    must(userns_map(pid) == 0);
+    must(userns_map(pid, USERNS_ALL, USERNS_ALL) == 0);
     must(write(mapped[1], &byte, 1) == 1);
     must(waitpid(pid, &status, 0) == pid && status == 0);
 }

@@ -47,7 +47,7 @@ static struct builder make_builder(void (*work)(void))
         _exit(0);
     }
     must(read(born[0], &byte, 1) == 1);
-    must(userns_map(pid) == 0);
+    must(userns_map(pid, USERNS_ALL, USERNS_ALL) == 0);
     must(write(mapped[1], &byte, 1) == 1);
     (void)close(done[1]);
     must(read(done[0], &byte, 1) == 1);
@@ -213,7 +213,7 @@ static void do_without_privilege(void *arg)
 {
     child_become_user();
     must(userns_create(0) == -EPERM);
-    must(userns_map(getpid()) == -EPERM);
+    must(userns_map(getpid(), USERNS_ALL, USERNS_ALL) == -EPERM);
     must(userns_fake_root(&(struct userns_ids){.nuids = 0}, &(int){-1}) == -EPERM);
     must(join_ns(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)) == -EPERM);
 }
@@ -233,10 +233,10 @@ static void map_wrong_process(void *arg)
     if (gone == 0)
         _exit(0);
     must(waitpid(gone, &status, 0) == gone);
-    must(userns_map(gone) < 0);
+    must(userns_map(gone, USERNS_ALL, USERNS_ALL) < 0);
     must_be_user_again();
     /* One that is in the host's own namespace has its map already. */
-    must(userns_map(getpid()) < 0);
+    must(userns_map(getpid(), USERNS_ALL, USERNS_ALL) < 0);
     must_be_user_again();
     must(caps_raise() == 0);
 }
