@@ -171,7 +171,7 @@ srun -Q $seen
 srun -Q --export=NONE $seen
 srun -Q --export=NONE --container-mounts=/own --no-container-mount-home $seen
 VITRINE_CONTAINER_MOUNTS=/var VITRINE_CONTAINER_WORKDIR=/w srun -Q $seen
-srun -Q sh -c 'srun -Q --overlap $seen'
+srun -Q --export=ALL sh -c 'srun -Q --overlap $seen'
 SH
 for export in ALL NONE; do
     try_batch --export=$export --container-mounts=/a --container-mounts=/b <"$T/job"
