@@ -153,7 +153,7 @@ int options_add(struct options *options, int spelling, const char *arg, bool str
     const struct option_spelling *s = &options_spellings[spelling];
     const struct option_value *before = &options->values[s->option];
     bool again = before->text && before->source == OPTIONS_COMMAND_LINE;
-    char *text, *joined;
+    char *text = NULL, *joined = NULL;
 
     if (read_spelled(spelling, arg, &text, err) < 0)
         return -1;
@@ -234,7 +234,7 @@ static int find_variable(struct options *options, enum option option, const char
     const char *value = lookup->variable(lookup->arg, name);
     /* An option that takes the same words, without those of OPTION_WRITABLE alone. */
     enum option read_as = opposite ? OPTION_MOUNT_HOME : option;
-    char *text;
+    char *text = NULL;
 
     if (!value || !value[0])
         return 0;
