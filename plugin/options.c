@@ -123,10 +123,12 @@ static int read_spelled(int spelling, const char *arg, char **ret,
     const struct option_spelling *s = &options_spellings[spelling];
     const char *text = meaning(spelling, arg);
 
-    if (!text)
-        return vitrine_fail(err, VITRINE_EUSAGE,
-                            "%s: give task, or node, or nothing, not %.100s", s->flag,
-                            arg);
+    if (!text) {
+        (void)vitrine_fail(err, VITRINE_EUSAGE,
+                           "%s: give task, or node, or nothing, not %.100s", s->flag,
+                           arg);
+        return -1;
+    }
     if (optiontext_read(s->option, text, ret, err) < 0)
         return vitrine_wrap(err, "%s", s->flag);
     return 0;
