@@ -166,7 +166,7 @@ done
 cat >"$T/job" <<SH
 #!/bin/sh
 #SBATCH --container-image=none --container-mounts=/line --container-mount-home
-export PATH=/usr/bin:/bin
+export PATH=$(as_user printenv PATH)
 srun -Q $seen
 srun -Q --export=NONE $seen
 srun -Q --export=NONE --container-mounts=/own --no-container-mount-home $seen
