@@ -123,10 +123,12 @@ static int read_spelled(int spelling, const char *arg, char **ret,
     const struct option_spelling *s = &options_spellings[spelling];
     const char *text = meaning(spelling, arg);
 
-    if (!text)
-        return vitrine_fail(err, VITRINE_EUSAGE,
-                            "%s: give task, or node, or nothing, not %.100s", s->flag,
-                            arg);
+    if (!text) {
+        (void)vitrine_fail(err, VITRINE_EUSAGE,
+                           "%s: give task, or node, or nothing, not %.100s", s->flag,
+                           arg);
+        return -1;
+    }
     if (optiontext_read(s->option, text, ret, err) < 0)
         return vitrine_wrap(err, "%s", s->flag);
     return 0;
@@ -153,7 +155,7 @@ int options_add(struct options *options, int spelling, const char *arg, bool str
     const struct option_spelling *s = &options_spellings[spelling];
     const struct option_value *before = &options->values[s->option];
     bool again = before->text && before->source == OPTIONS_COMMAND_LINE;
-    char *text, *joined;
+    char *text = NULL, *joined = NULL;
 
     if (read_spelled(spelling, arg, &text, err) < 0)
         return -1;
@@ -234,7 +236,7 @@ static int find_variable(struct options *options, enum option option, const char
     const char *value = lookup->variable(lookup->arg, name);
     /* An option that takes the same words, without those of OPTION_WRITABLE alone. */
     enum option read_as = opposite ? OPTION_MOUNT_HOME : option;
-    char *text;
+    char *text = NULL;
 
     if (!value || !value[0])
         return 0;

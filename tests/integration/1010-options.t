@@ -166,12 +166,12 @@ done
 cat >"$T/job" <<SH
 #!/bin/sh
 #SBATCH --container-image=none --container-mounts=/line --container-mount-home
-export PATH=/usr/bin:/bin
+export PATH=$(as_user printenv PATH)
 srun -Q $seen
 srun -Q --export=NONE $seen
 srun -Q --export=NONE --container-mounts=/own --no-container-mount-home $seen
 VITRINE_CONTAINER_MOUNTS=/var VITRINE_CONTAINER_WORKDIR=/w srun -Q $seen
-srun -Q sh -c 'srun -Q --overlap $seen'
+srun -Q --export=ALL sh -c 'srun -Q --overlap $seen'
 SH
 for export in ALL NONE; do
     try_batch --export=$export --container-mounts=/a --container-mounts=/b <"$T/job"
