@@ -114,12 +114,6 @@ int lookup_image(const struct config *config, const struct vitrine_spec *spec,
     cleanup_free char *name = NULL;
     int rc;
 
-    /* MERGE: drop, the callers know of named containers. */
-    if (!spec->image)
-        return vitrine_fail(err, VITRINE_ENOIMAGE,
-                            "there is no container %s; give an "
-                            "image to create it from",
-                            spec->container);
     if (imageref_parse(spec->image, &ref, err) < 0)
         return -1;
     if (ref.kind == IMAGEREF_NONE)

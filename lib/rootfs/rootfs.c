@@ -158,16 +158,25 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
 
 /* --- both --- */
 
-static int mount_own(int root, const char *fstype, const char *path, const char *mode,
-                     struct vitrine_error *err)
+static const struct own_mount {
+    const char *fstype, *path, *mode;
+    bool where_it_is; /* not if there is no such directory */
+} own_tmp = {"tmpfs", "/tmp", "1777", false},
+  own_ipc[] = {{"tmpfs", "/dev/shm", "1777", true},
+               {"mqueue", "/dev/mqueue", NULL, true}};
+
+static int mount_own(int root, const struct own_mount *own, struct vitrine_error *err)
 {
-    const struct fsmount_option options[] = {{"source", "vitrine"}, {"mode", mode}};
-    cleanup_fd int mount = fsmount_new(fstype, options, mode ? 2 : 1, 0);
-    cleanup_fd int point = mount < 0 ? -1 : target_make(root, path, S_IFDIR);
+    const struct fsmount_option options[] = {{"source", "vitrine"}, {"mode", own->mode}};
+    cleanup_fd int mount = fsmount_new(own->fstype, options, own->mode ? 2 : 1, 0);
+    cleanup_fd int point = own->where_it_is ? path_open_in_root(root, own->path, O_PATH)
+                                            : target_make(root, own->path, S_IFDIR);
     int rc = mount < 0 ? mount : point < 0 ? point : sys_move_mount(mount, point);
 
+    if (rc == -ENOENT && own->where_it_is)
+        return 0;
     return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot mount the container's %s",
-                               path)
+                               own->path)
                   : 0;
 }
 
@@ -175,13 +184,13 @@ static int attach(struct builder *b, int root, struct vitrine_error *err)
 {
     const struct rootfs_spec *spec = b->spec;
 
-    if (spec->private_tmp && mount_own(root, "tmpfs", "/tmp", "1777", err) < 0)
+    if (spec->private_tmp && mount_own(root, &own_tmp, err) < 0)
         return -1;
     if (shown_attach(&b->shown, root, err) < 0)
         return -1;
-    if (spec->private_ipc && (mount_own(root, "tmpfs", "/dev/shm", "1777", err) < 0 ||
-                              mount_own(root, "mqueue", "/dev/mqueue", NULL, err) < 0))
-        return -1;
+    for (size_t i = 0; spec->private_ipc && i < sizeof(own_ipc) / sizeof(*own_ipc); i++)
+        if (mount_own(root, &own_ipc[i], err) < 0)
+            return -1;
     return usermounts_attach(&b->mounts, root, err);
 }
 
