@@ -316,10 +316,13 @@ static bool is_visible(void *arg, const char *dir)
 static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_error *err)
 {
     const struct vitrine_spec *wish = b->spec->wish;
-    cleanup_free char *image = meta_search_path(b->skeleton.image);
-    cleanup_free char *path =
-        searchpath_merge(image, wish->path, wish->venv, b->tools.bin, is_visible, b);
+    struct image_meta meta;
 
+    if (meta_read(b->skeleton.image, wish->environ, &meta, err) < 0)
+        return -1;
+    cleanup_free char *path = searchpath_merge(meta_env(&meta, "PATH"), wish->path,
+                                               wish->venv, b->tools.bin, is_visible, b);
+    meta_free(&meta);
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     if (strlen(path) >= size)
