@@ -213,6 +213,28 @@ VITRINE_PUBLIC int vitrine_join(int ns, struct vitrine_error *err);
 /* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */
 VITRINE_PUBLIC int vitrine_drop_privilege(struct vitrine_error *err);
 
+/* --- their environment ----------------------------------------------------------------
+ */
+
+/*
+ * Calls `each` for each change that the environment of a task needs, as a file holds it
+ * that was made for all tasks of the node: `value` NULL means that the variable has to be
+ * unset. Tasks that share the descriptor, and its offset, may do so at once. If `each`
+ * returns false that is the end, and an error.
+ */
+VITRINE_PUBLIC int
+vitrine_environ_each(int fd,
+                     bool (*each)(void *arg, const char *name, const char *value),
+                     void *arg, struct vitrine_error *err);
+
+/*
+ * For tasks that stay on the host though their environment `env` ("NAME=VALUE",
+ * NULL-terminated) may come from inside a container: writes the changes that undo this to
+ * the empty file `fd`. None if it does not.
+ */
+VITRINE_PUBLIC int vitrine_environ_restore(const char *const *env, int fd,
+                                           struct vitrine_error *err);
+
 #ifdef __cplusplus
 }
 #endif
