@@ -167,18 +167,15 @@ struct vitrine_spec {
     enum vitrine_choice mount_home, remap_root, entrypoint;
     bool entrypoint_log; /* what the entry point says goes to standard error */
     enum vitrine_root root;
-    unsigned unshare;        /* of enum vitrine_unshare */
-    const char *save;        /* a file to which the container shall be saved, or NULL */
-    const char *path, *venv; /* PATH and VIRTUAL_ENV of environ (going: see environ) */
-    int server_log; /* write end of a pipe: the FUSE server holds it as long as it
-                       lives, and reports there; -1 without */
+    unsigned unshare; /* of enum vitrine_unshare */
+    const char *save; /* a file to which the container shall be saved, or NULL */
+    int server_log;   /* write end of a pipe: the FUSE server holds it as long as it
+                         lives, and reports there; -1 without */
     struct vitrine_identity identity;
 };
 
 /* --- containers -----------------------------------------------------------------------
  */
-
-#define VITRINE_PATH_ENV_MAX 32768
 
 /* What holds a container while it is prepared or runs. */
 enum {
@@ -201,14 +198,13 @@ struct vitrine_container {
 
 /* What the tasks of a prepared container need to know; holds no pointer. */
 struct vitrine_ready {
-    bool by_fuse;                    /* the image is served by FUSE */
-    bool fake_root;                  /* tasks are root in a namespace of the user's */
-    bool fake_ids;                   /* and have no other id than that */
-    bool pytorch;                    /* Compat=pyxis, and the image is for PyTorch */
-    char path[VITRINE_PATH_ENV_MAX]; /* PATH inside */
-    char workdir[4096];              /* where tasks start; "": where they are */
-    char image[4096];                /* the image file that was found */
-    char remark[1024];               /* a line for the user, or "" */
+    bool by_fuse;       /* the image is served by FUSE */
+    bool fake_root;     /* tasks are root in a namespace of the user's */
+    bool fake_ids;      /* and have no other id than that */
+    bool pytorch;       /* Compat=pyxis, and the image is for PyTorch */
+    char workdir[4096]; /* where tasks start; "": where they are */
+    char image[4096];   /* the image file that was found */
+    char remark[1024];  /* a line for the user, or "" */
 };
 
 /*
@@ -263,6 +259,28 @@ VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container,
 
 /* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */
 VITRINE_PUBLIC int vitrine_drop_privilege(struct vitrine_error *err);
+
+/* --- their environment ----------------------------------------------------------------
+ */
+
+/*
+ * Calls `each` for each change that the environment of a task needs, as a file holds it
+ * that was made for all tasks of the node: `value` NULL means that the variable has to be
+ * unset. Tasks that share the descriptor, and its offset, may do so at once. If `each`
+ * returns false that is the end, and an error.
+ */
+VITRINE_PUBLIC int vitrine_environ_each(int fd,
+                                        bool (*each)(void *arg, const char *name,
+                                                     const char *value),
+                                        void *arg, struct vitrine_error *err);
+
+/*
+ * For tasks that stay on the host though their environment `env` ("NAME=VALUE",
+ * NULL-terminated) may come from inside a container: writes the changes that undo this to
+ * the empty file `fd`. None if it does not.
+ */
+VITRINE_PUBLIC int vitrine_environ_restore(const char *const *env, int fd,
+                                           struct vitrine_error *err);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,18 +161,11 @@ static const char *const *task_environ(spank_t sp)
 static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_container *ret, struct vitrine_error *err)
 {
-    static char path[VITRINE_PATH_ENV_MAX];
     static struct steppaths binds, files, scripts;
-    char venv[PATH_MAX], typed[PATH_MAX], submitted[PATH_MAX];
+    char typed[PATH_MAX], submitted[PATH_MAX];
     const char *search[4] = {NULL};
-    bool too_long;
     size_t n = 0;
 
-    job_getenv(sp, "PATH", path, sizeof(path), &too_long);
-    if (too_long)
-        return vitrine_fail(err, VITRINE_EUSAGE, "PATH is longer than %zu bytes",
-                            sizeof(path) - 1);
-    job_getenv(sp, "VIRTUAL_ENV", venv, sizeof(venv), NULL);
     job_getenv(sp, SUBMIT_DIRECTORY, typed, sizeof(typed), NULL);
     job_getenv(sp, "SLURM_SUBMIT_DIR", submitted, sizeof(submitted), NULL);
     steppaths_binds(sp, node(sp), step.identity.who.uid, &binds);
@@ -194,8 +188,6 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .environ = task_environ(sp),
         .job = step.job,
         .step = step.name,
-        .path = path,
-        .venv = venv[0] ? venv : NULL,
         .server_log = leader_server_log(step.leader),
         .identity = step.identity.who,
     };
@@ -284,19 +276,46 @@ static void change_directory(spank_t sp, const char *wanted, const char *cwd)
     report_task(node(sp), err.text);
 }
 
+static bool change_variable(void *arg, const char *name, const char *value)
+{
+    spank_t sp = arg;
+
+    /* What is not there cannot be unset, and need not be. */
+    return value ? spank_setenv(sp, name, value, 1) == ESPANK_SUCCESS
+                 : (spank_unsetenv(sp, name), true);
+}
+
+static int change_environ(spank_t sp, int changes, struct vitrine_error *err)
+{
+    return vitrine_environ_each(changes, change_variable, sp, err);
+}
+
+/* As pyxis does for images of PyTorch, whose launcher is then not needed. */
+static void set_ranks(spank_t sp)
+{
+    static const char *const names[][2] = {{"SLURM_PROCID", "RANK"},
+                                           {"SLURM_LOCALID", "LOCAL_RANK"}};
+    char value[16];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        job_getenv(sp, names[i][0], value, sizeof(value), NULL);
+        if (value[0])
+            (void)spank_setenv(sp, names[i][1], value, 1);
+    }
+}
+
 static void enter(spank_t sp, struct vitrine_container *container,
                   const struct vitrine_ready *ready, const char *cwd)
 {
     struct vitrine_error err;
 
-    if (vitrine_join(container, ready, &err) < 0)
+    if (vitrine_join(container, ready, &err) < 0 ||
+        change_environ(sp, container->fd[VITRINE_FD_ENVIRON], &err) < 0)
         fail_alone(sp, &err);
+    if (ready->pytorch)
+        set_ranks(sp);
     vitrine_close(container);
     change_directory(sp, ready->workdir, cwd);
-    if (spank_setenv(sp, "PATH", ready->path, 1) != ESPANK_SUCCESS) {
-        (void)vitrine_fail(&err, VITRINE_EINTERNAL, "cannot set PATH");
-        fail_alone(sp, &err);
-    }
     told_pass_on(sp, &step.chosen);
 }
 
@@ -319,6 +338,24 @@ static enum leader_state await(spank_t sp, const char *cwd, struct vitrine_conta
     return state;
 }
 
+/* On the host, where a step of a contained script must find what belongs there. */
+static void leave(spank_t sp)
+{
+    struct vitrine_error err = {0};
+    char image[PATH_MAX];
+
+    job_getenv(sp, "VITRINE_IMAGE", image, sizeof(image), NULL);
+    if (image[0]) {
+        int changes = memfd_create("environ", MFD_CLOEXEC);
+
+        if (changes < 0 || vitrine_environ_restore(task_environ(sp), changes, &err) < 0 ||
+            change_environ(sp, changes, &err) < 0)
+            report_admin(err.text);
+        (void)close(changes);
+    }
+    tell_of_useless(sp);
+}
+
 void stepd_task(spank_t sp)
 {
     static struct vitrine_container container;
@@ -327,7 +364,7 @@ void stepd_task(spank_t sp)
     struct vitrine_error err;
 
     if (!step.active) {
-        tell_of_useless(sp);
+        leave(sp);
         return;
     }
     if (step.failed) {
@@ -348,7 +385,7 @@ void stepd_task(spank_t sp)
     case LEADER_NONE:
         if (vitrine_drop_privilege(&err) < 0)
             fail_alone(sp, &err);
-        tell_of_useless(sp);
+        leave(sp);
     }
 }
 

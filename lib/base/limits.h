@@ -16,6 +16,27 @@
 /* PATH as handed to the tasks; execve(2) itself refuses a string over 128 KiB. */
 #define LIMIT_PATH_ENV 32768
 
+/* One string of an environment, "NAME=VALUE" with its NUL: execve(2) refuses a longer one
+ * (MAX_ARG_STRLEN, 32 pages), and a task whose environment holds it cannot start. */
+#define LIMIT_ENV_STRING 131072
+
+/* All changes of a task's environment together: with 8 MiB of stack execve(2) takes 2 MiB
+ * of arguments and environment, 6 MiB at most; a longer file is none of ours. */
+#define LIMIT_ENV_CHANGES (8UL * 1024 * 1024)
+
+/* What an image says of itself. The largest known, of NVIDIA's, have 90 variables in 6
+ * KiB; with these caps a hostile one takes of execve's 2 MiB, and of our memory, little.
+ * What is above them is passed over. */
+#define LIMIT_META_VARS  4096
+#define LIMIT_META_BYTES (256UL * 1024)
+/* One of its files, and the words of its entry point, its command, its volumes. */
+#define LIMIT_META_FILE  (256UL * 1024)
+#define LIMIT_META_WORDS 4096
+/* Scripts of an Apptainer image: its tools write 8. */
+#define LIMIT_META_SCRIPTS 64
+/* ${A:-${B:-...}}: each level is one of recursion, people write two. */
+#define LIMIT_META_NESTING 16
+
 /* Host paths that one container shows: mounts of the host, home, working directory. */
 #define LIMIT_BINDS 4096
 

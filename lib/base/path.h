@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* Where a system that says nothing has its commands: the directories of the FHS. */
+#define PATH_SEARCH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /*
  * True if `path` is `dir` or lies below it, component by component: "/scratch2" is not
  * below "/scratch" (compare CVE-2026-48785). Both absolute and normalised.

@@ -6,6 +6,7 @@
 #include "container/container.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "container/config-api.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 
 /* What nobody has said is as the administrator wants it. */
@@ -227,6 +229,9 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
                    .cwd = wish->cwd,
                    .home = wish->identity.home,
                    .trees = job->data},
+        .pyxis = job->compat,
+        .show_home = job->show_home,
+        .environ = job->container.fd[VITRINE_FD_ENVIRON],
         .wish = wish,
     };
 
@@ -260,7 +265,7 @@ static int build_root(struct job *job, struct vitrine_error *err)
     };
     int left[NS_LEFT];
 
-    if (ns_build(&wish, &job->reply, sizeof(job->reply), left, err) < 0)
+    if (ns_build(&wish, &job->inside, sizeof(job->inside), left, err) < 0)
         return err && strstr(err->text, job->name)
                    ? -1
                    : vitrine_wrap(err, "cannot run image %s", job->name);
@@ -330,6 +335,41 @@ static int start_beside(struct job *job, struct vitrine_error *err)
     return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
 }
 
+/* What of the host is to be seen in a container that runs: what is there, but for where
+ * its own operating system is. */
+static bool is_inside(void *arg, const char *dir)
+{
+    const struct job *job = arg;
+
+    if (plan_os_owned(dir))
+        return false;
+    cleanup_fd int there = path_open_in_root(job->named.running.root, dir, O_PATH);
+    return there >= 0;
+}
+
+static int describe_running(struct job *job, struct vitrine_error *err)
+{
+    const struct inside_spec spec = {
+        .root = job->named.running.root,
+        .image_name = job->name,
+        .pyxis = job->compat,
+        .fake_root = job->is_root,
+        .show_home = job->show_home,
+        .visible = is_inside,
+        .arg = job,
+        .environ = job->container.fd[VITRINE_FD_ENVIRON],
+        .wish = job->spec,
+    };
+    struct image_meta meta;
+
+    if (meta_read(spec.root, job->spec->environ, &meta, err) < 0)
+        return -1;
+    inside_check_scripts(spec.root, &spec, &job->inside);
+    int rc = inside_describe(&spec, &meta, &job->inside, err);
+    meta_free(&meta);
+    return rc;
+}
+
 static int join_running(struct job *job, struct vitrine_error *err)
 {
     struct userns_set *set = &job->named.running.set;
@@ -345,12 +385,12 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(job->reply.remark, sizeof(job->reply.remark),
+        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
                        "container %s runs already, so --container-mounts and "
                        "--container-unshare have no effect; with "
                        "--container-name=%s:no_exec it gets these mounts",
                        job->spec->container, job->spec->container);
-    return 0;
+    return describe_running(job, err);
 }
 
 static int start(struct job *job, struct vitrine_error *err)
@@ -364,6 +404,9 @@ static int start(struct job *job, struct vitrine_error *err)
     else
         (void)snprintf(job->tag, sizeof(job->tag), "vitrine:step/%s",
                        spec->step ? spec->step : "");
+    job->container.fd[VITRINE_FD_ENVIRON] = memfd_create("environ", MFD_CLOEXEC);
+    if (job->container.fd[VITRINE_FD_ENVIRON] < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot keep the environment");
     if (!job->named.runs)
         return start_new(job, err);
     return spec->start == VITRINE_START_NO_EXEC ? start_beside(job, err)
@@ -376,12 +419,11 @@ static void tell(const struct job *job, struct vitrine_ready *ret)
         .by_fuse = job->image.by_fuse,
         .fake_root = job->is_root,
         .fake_ids = job->is_root && !job->fakeroot.has_ranges,
+        .pytorch = job->inside.pytorch,
     };
-    memcpy(ret->path, job->reply.path, sizeof(ret->path));
-    memcpy(ret->remark, job->reply.remark, sizeof(ret->remark));
+    memcpy(ret->remark, job->inside.remark, sizeof(ret->remark));
     (void)snprintf(ret->image, sizeof(ret->image), "%s", job->name);
-    (void)snprintf(ret->workdir, sizeof(ret->workdir), "%s",
-                   job->spec->workdir ? job->spec->workdir : "");
+    memcpy(ret->workdir, job->inside.workdir, sizeof(ret->workdir));
 }
 
 static void job_close(struct job *job)

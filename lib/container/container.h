@@ -36,7 +36,7 @@ struct job {
     int writable;  /* detached mount with the upper layer, or -1: tmpfs */
     int upper;     /* the upper layer, when it is there */
     char tag[320]; /* of the overlay */
-    struct rootfs_reply reply;
+    struct inside inside;
     struct vitrine_container container;
 };
 

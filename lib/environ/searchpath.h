@@ -2,6 +2,8 @@
 #ifndef VITRINE_ENVIRON_SEARCHPATH_H
 #define VITRINE_ENVIRON_SEARCHPATH_H
 
+#include "base/path.h"
+
 #include <stdbool.h>
 
 /* Is this directory of the host seen at its own path in the container? */
@@ -21,7 +23,7 @@ typedef bool (*searchpath_visible_f)(void *arg, const char *dir);
 char *searchpath_merge(const char *image, const char *host, const char *venv,
                        const char *last, searchpath_visible_f visible, void *arg);
 
-/* What an image has that says nothing: the directories of the FHS. */
-#define SEARCHPATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* What an image has that says nothing. */
+#define SEARCHPATH_DEFAULT PATH_SEARCH_DEFAULT
 
 #endif

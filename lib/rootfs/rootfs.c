@@ -13,7 +13,6 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/syscalls.h"
-#include "environ/searchpath.h"
 #include "image/arch.h"
 #include "image/meta.h"
 #include "privileged/caps.h"
@@ -35,6 +34,7 @@ struct builder {
     struct hosttools tools;
     struct etcfiles etc;
     struct skeleton skeleton;
+    struct image_meta meta;
     int upper;
 };
 
@@ -91,6 +91,31 @@ static int open_layers(struct builder *b, struct vitrine_error *err)
     return change_caps(caps_builder_settle, err);
 }
 
+/* An image may want directories of its own to be writable. Where it has nothing in them
+ * they are a tmpfs of the user's; in a container that can be written there is no need. */
+static bool is_volume(const struct builder *b, const char *path)
+{
+    return b->spec->base == ROOTFS_IMAGE && b->spec->read_only && path_is_normal(path) &&
+           path[1] && !plan_shows(&b->shown.plan, path) &&
+           shown_image_is_empty(&b->shown, path);
+}
+
+static int make_volume_points(const struct builder *b, struct vitrine_error *err)
+{
+    char *const *volumes = b->meta.volumes;
+
+    for (size_t i = 0; volumes && volumes[i]; i++) {
+        int rc = is_volume(b, volumes[i])
+                     ? skeleton_point(&b->skeleton, volumes[i], S_IFDIR)
+                     : 0;
+
+        if (rc < 0)
+            return error_from(err, VITRINE_EMOUNT, rc, "cannot make the volume %s",
+                              volumes[i]);
+    }
+    return 0;
+}
+
 /* Everything that is written; from here on the builder can only mount. */
 static int fill_layer(struct builder *b, struct vitrine_error *err)
 {
@@ -100,6 +125,8 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
         (b->spec->root_gids == 1 && etcfiles_write_apt(&b->skeleton, err) < 0))
         return -1;
     if (shown_make_points(&b->shown, &b->skeleton, b->spec->image_name, err) < 0)
+        return -1;
+    if (make_volume_points(b, err) < 0)
         return -1;
     return usermounts_points(&b->mounts, &b->skeleton, &b->shown.plan, err);
 }
@@ -124,6 +151,7 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
         image_check_arch(b->skeleton.image, b->spec->image_name, err) < 0 ||
         etcfiles_read(b->skeleton.image, &b->spec->wish->identity, b->spec->root_gids,
                       &b->etc, err) < 0 ||
+        meta_read(b->skeleton.image, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || fill_layer(b, err) < 0)
         return -1;
     if (acts_as_user(b->spec) && change_caps(caps_builder_settle, err) < 0)
@@ -151,7 +179,8 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
              0 ||
          etcfiles_bind(&b->etc, &b->skeleton, root, b->spec->root_gids == 0, err) < 0))
         return -1;
-    if (make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
+    if (meta_read(root, b->spec->wish->environ, &b->meta, err) < 0 ||
+        make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
         return -1;
     return steal_fd(&root);
 }
@@ -180,6 +209,19 @@ static int mount_own(int root, const struct own_mount *own, struct vitrine_error
                   : 0;
 }
 
+static int mount_volumes(const struct builder *b, int root, struct vitrine_error *err)
+{
+    char *const *volumes = b->meta.volumes;
+
+    for (size_t i = 0; volumes && volumes[i]; i++) {
+        const struct own_mount own = {"tmpfs", volumes[i], "0755", true};
+
+        if (is_volume(b, volumes[i]) && mount_own(root, &own, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int attach(struct builder *b, int root, struct vitrine_error *err)
 {
     const struct rootfs_spec *spec = b->spec;
@@ -191,7 +233,8 @@ static int attach(struct builder *b, int root, struct vitrine_error *err)
     for (size_t i = 0; spec->private_ipc && i < sizeof(own_ipc) / sizeof(*own_ipc); i++)
         if (mount_own(root, &own_ipc[i], err) < 0)
             return -1;
-    return usermounts_attach(&b->mounts, root, err);
+    return mount_volumes(b, root, err) < 0 ? -1
+                                           : usermounts_attach(&b->mounts, root, err);
 }
 
 /* Makes the overlay "/" and lets go of the host's tree. */
@@ -213,36 +256,40 @@ static bool is_visible(void *arg, const char *dir)
            (b->tools.bin && strcmp(dir, b->tools.bin) == 0);
 }
 
-static int tell_path(struct builder *b, char *ret, size_t size, struct vitrine_error *err)
+static int describe(const struct builder *b, int root, struct inside *ret,
+                    struct vitrine_error *err)
 {
-    const struct vitrine_spec *wish = b->spec->wish;
-    cleanup_free char *image = meta_search_path(b->skeleton.image);
-    cleanup_free char *path =
-        searchpath_merge(image, wish->path, wish->venv, b->tools.bin, is_visible, b);
+    const struct rootfs_spec *spec = b->spec;
+    const struct inside_spec inside = {
+        .root = b->skeleton.image,
+        .image_name = spec->image_name,
+        .pyxis = spec->pyxis,
+        .fake_root = spec->root_gids != 0,
+        .show_home = spec->show_home,
+        .last = b->tools.bin,
+        .visible = is_visible,
+        .arg = (void *)b,
+        .environ = spec->environ,
+        .wish = spec->wish,
+    };
 
-    if (!path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    if (strlen(path) >= size)
-        return vitrine_fail(err, VITRINE_EUSAGE, "PATH is longer than %zu bytes",
-                            size - 1);
-    memcpy(ret, path, strlen(path) + 1);
-    return 0;
+    (void)snprintf(ret->remark, sizeof(ret->remark), "%s", b->mounts.remark);
+    inside_check_scripts(root, &inside, ret);
+    return inside_describe(&inside, &b->meta, ret, err);
 }
 
-static int build(struct builder *b, struct rootfs_reply *ret, struct vitrine_error *err)
+static int build(struct builder *b, struct inside *ret, struct vitrine_error *err)
 {
     if (open_base(b, err) < 0)
         return -1;
     cleanup_fd int root =
         b->spec->base == ROOTFS_IMAGE ? make_overlay(b, err) : adopt_root(b, err);
-    if (root < 0 || tell_path(b, ret->path, sizeof(ret->path), err) < 0 ||
-        attach(b, root, err) < 0)
+    if (root < 0 || attach(b, root, err) < 0 || describe(b, root, ret, err) < 0)
         return -1;
-    (void)snprintf(ret->remark, sizeof(ret->remark), "%s", b->mounts.remark);
     return pivot(root, err);
 }
 
-int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *ret_upper,
+int rootfs_build(const struct rootfs_spec *spec, struct inside *ret, int *ret_upper,
                  struct vitrine_error *err)
 {
     const struct vitrine_identity *who = &spec->wish->identity;
@@ -263,6 +310,7 @@ int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *
     usermounts_free(&b.mounts);
     hosttools_free(&b.tools);
     etcfiles_free(&b.etc);
+    meta_free(&b.meta);
     if (b.skeleton.image >= 0)
         (void)close(b.skeleton.image);
     if (b.skeleton.layer >= 0)

@@ -3,6 +3,7 @@
 #define VITRINE_ROOTFS_ROOTFS_H
 
 #include "base/error.h"
+#include "rootfs/inside.h"
 #include "rootfs/shown.h"
 #include "rootfs/usermounts.h"
 #include "vitrine.h"
@@ -34,13 +35,9 @@ struct rootfs_spec {
     bool private_tmp, private_ipc;
     struct shown_wish shown;
     struct usermounts_wish mounts;
+    bool pyxis, show_home; /* for inside.h */
+    int environ;
     const struct vitrine_spec *wish; /* commands, environment, identity */
-};
-
-/* The builder's answer. Holds no pointer. */
-struct rootfs_reply {
-    char path[VITRINE_PATH_ENV_MAX];
-    char remark[1024]; /* what the user should know, or "" */
 };
 
 /*
@@ -48,7 +45,7 @@ struct rootfs_reply {
  * mount namespace. Runs in the builder. *ret_upper is a descriptor of the upper layer if
  * there is one that is new.
  */
-int rootfs_build(const struct rootfs_spec *spec, struct rootfs_reply *ret, int *ret_upper,
+int rootfs_build(const struct rootfs_spec *spec, struct inside *ret, int *ret_upper,
                  struct vitrine_error *err);
 
 #endif

@@ -62,6 +62,13 @@ static bool hides_image(const struct shown *shown, const char *path)
     return fd >= 0 && !is_empty(fd);
 }
 
+bool shown_image_is_empty(const struct shown *shown, const char *path)
+{
+    cleanup_fd int fd = path_open_in_root(shown->image, path, O_PATH);
+
+    return fd == -ENOENT || (fd >= 0 && is_empty(fd));
+}
+
 /* Below a tmpfs of the container's own, where no layer can make anything ready. */
 static bool is_late(const struct shown *shown, const char *path)
 {

@@ -36,6 +36,9 @@ neg_errno shown_plan_tmp(struct shown *shown);
 neg_errno shown_plan(struct shown *shown);
 neg_errno shown_plan_cwd(struct shown *shown);
 
+/* Whether the image has nothing at `path`, or an empty directory. */
+bool shown_image_is_empty(const struct shown *shown, const char *path);
+
 /* Opens what is planned and not open yet; forgets what the host does not have. */
 int shown_open(struct shown *shown, struct vitrine_error *err);
 

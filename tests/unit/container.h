@@ -14,6 +14,8 @@
 #include "rootfs/rootfs.h"
 #include "tree.h"
 
+#include <sys/mman.h>
+
 /* A directory of the host that is on no mount which containers show. */
 static char host_dir[64];
 
@@ -43,7 +45,8 @@ struct container {
     const char *words;         /* and what it must contain */
 };
 
-static struct rootfs_reply reply;
+static struct inside reply;
+static int environ_inside; /* changes for the environment */
 
 static inline void container_must_fail_right(const struct container *c, int rc,
                                              const struct vitrine_error *err)
@@ -59,17 +62,19 @@ static inline void container_must_fail_right(const struct container *c, int rc,
     must(!c->words || strstr(err->text, c->words));
 }
 
-static inline void container_builder(const struct container *c, int born, int mapped)
+static inline void container_builder(struct container *c, int born, int mapped)
 {
     struct vitrine_error err = {0};
     char byte = 0;
 
+    c->spec.environ = memfd_create("environ", MFD_CLOEXEC);
     must(userns_create(0) == 0);
     must(write(born, &byte, 1) == 1);
     must(read(mapped, &byte, 1) == 1);
     must(userns_settle(CHILD_UID) == 0);
     int upper = -1, rc = rootfs_build(&c->spec, &reply, &upper, &err);
     container_must_fail_right(c, rc, &err);
+    environ_inside = c->spec.environ;
     if (rc == 0)
         c->inside();
     _exit(0);

@@ -91,7 +91,8 @@ static void publish(void)
 {
     struct vitrine_error err = {0};
 
-    (void)snprintf(leader_ready(leader)->path, VITRINE_PATH_ENV_MAX, "/path/inside");
+    (void)snprintf(leader_ready(leader)->workdir, sizeof(leader_ready(leader)->workdir),
+                   "/path/inside");
     must(publish_ns(ns_writer, &err) == 0);
 }
 
@@ -104,7 +105,7 @@ static void must_take_ns(void)
     must(ns >= 0 && (fcntl(ns, F_GETFD) & FD_CLOEXEC));
     must(fstat(ns, &taken) == 0 && fstat(ns_reader, &ours) == 0);
     must(taken.st_ino == ours.st_ino && taken.st_dev == ours.st_dev);
-    must(strcmp(leader_ready(leader)->path, "/path/inside") == 0);
+    must(strcmp(leader_ready(leader)->workdir, "/path/inside") == 0);
     (void)close(ns);
 }
 
