@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/path.h"
 #include "container/config-api.h"
+#include "container/entrypoint.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
 #include "namespace/ns.h"
@@ -232,6 +233,7 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .pyxis = job->compat,
         .show_home = job->show_home,
         .environ = job->container.fd[VITRINE_FD_ENVIRON],
+        .entrypoint_command = ENTRYPOINT_COMMAND,
         .wish = wish,
     };
 
@@ -303,6 +305,24 @@ static int record(struct job *job, struct vitrine_error *err)
     if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
         return -1;
     return named_create(&job->named, job->name, print, err);
+}
+
+/* What the container shows only because of it. */
+static int run_entrypoint(struct job *job, const struct vitrine_ready *ready,
+                          struct vitrine_error *err)
+{
+    const struct entrypoint entrypoint = {
+        .container = &job->container,
+        .ready = ready,
+        .args = job->inside.entrypoint,
+        .environ = job->spec->environ,
+        .cwd = job->spec->cwd,
+        .log = job->spec->entrypoint_log,
+    };
+
+    if (job->named.runs || !job->inside.entrypoint[0])
+        return 0;
+    return entrypoint_run(&entrypoint, err);
 }
 
 static int start_new(struct job *job, struct vitrine_error *err)
@@ -466,9 +486,12 @@ int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_sp
     for (int i = 0; i < VITRINE_FDS; i++)
         job->container.fd[i] = -1;
     choose(job);
-    if (check_kernel(err) == 0 && check_together(job, err) == 0 && start(job, err) == 0 &&
-        named_started(&job->named, err) == 0) {
+    if (check_kernel(err) < 0 || check_together(job, err) < 0 || start(job, err) < 0)
+        rc = -1;
+    else
         tell(job, ret_ready);
+    if (rc == 0 && run_entrypoint(job, ret_ready, err) == 0 &&
+        named_started(&job->named, err) == 0) {
         job->container.fd[VITRINE_FD_LOCK] = steal_fd(&job->named.lock);
         *ret = job->container;
         for (int i = 0; i < VITRINE_FDS; i++)

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "build-config.h"
 #include "image/arch.h"
 #include "image/meta.h"
 #include "privileged/caps.h"
@@ -73,6 +74,9 @@ static int make_plan(struct builder *b, struct vitrine_error *err)
     rc = shown_plan(&b->shown);
     if (rc == 0 && b->spec->base == ROOTFS_IMAGE)
         rc = hosttools_plan(&b->tools, b->spec->wish->host_commands, &b->shown.plan);
+    if (rc == 0 && b->spec->wish->entrypoint == VITRINE_YES && b->meta.entrypoint)
+        rc = plan_add_at(&b->shown.plan, VITRINE_ENVIRON_COMMAND,
+                         b->spec->entrypoint_command, PLAN_COVERS);
     if (rc == 0)
         rc = shown_plan_cwd(&b->shown);
     return rc < 0 ? plan_failed(rc, err) : shown_open(&b->shown, err);

@@ -37,6 +37,8 @@ struct rootfs_spec {
     struct usermounts_wish mounts;
     bool pyxis, show_home; /* for inside.h */
     int environ;
+    const char *entrypoint_command;  /* where VITRINE_ENVIRON_COMMAND is shown, if the
+                                        image's entry point shall be run */
     const struct vitrine_spec *wish; /* commands, environment, identity */
 };
 
