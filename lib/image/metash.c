@@ -210,7 +210,8 @@ static void pass_blanks(struct sh *sh)
     }
 }
 
-static neg_errno assign(struct sh *sh, bool commit)
+/* Sets the variable in `ret`, unless that is NULL. */
+static neg_errno assign(struct sh *sh, struct metavars *ret)
 {
     struct metatext out = {0};
 
@@ -223,20 +224,14 @@ static neg_errno assign(struct sh *sh, bool commit)
         return -EINVAL;
     sh->p++;
     int rc = outer_word(sh, &out);
-    if (rc == 0 && commit)
-        rc = metavars_set(sh->vars, sh->name, sh->name_len, out.data, out.len);
+    if (rc == 0 && ret)
+        rc = metavars_set(ret, sh->name, sh->name_len, out.data, out.len);
     free(out.data);
     return rc;
 }
 
-/* One command, which does nothing but assign. Without `commit` only that is found out. */
-static neg_errno command(struct sh *sh, bool commit)
+static neg_errno assignments(struct sh *sh, bool exports, struct metavars *ret)
 {
-    bool exports =
-        strncmp(sh->p, "export", 6) == 0 && sh->p[6] && strchr(" \t", sh->p[6]);
-
-    if (exports)
-        sh->p += 6;
     for (;;) {
         pass_blanks(sh);
         if (*sh->p == '\0' || strchr("\n;#", *sh->p))
@@ -246,10 +241,43 @@ static neg_errno command(struct sh *sh, bool commit)
             sh->p += len;
             continue;
         }
-        int rc = assign(sh, commit);
+        int rc = assign(sh, ret);
         if (rc < 0)
             return rc;
     }
+}
+
+static neg_errno set_all(struct metavars *vars, const struct metavars *from)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < from->vars.count; i++) {
+        const char *var = from->vars.list[i];
+        size_t len = metavars_name_length(var);
+
+        rc = metavars_set(vars, var, len, var + len + 1, strlen(var + len + 1));
+    }
+    return rc;
+}
+
+/*
+ * One command, which does nothing but assign; without `commit` only that is found out.
+ * The words of `export` are all expanded before it assigns any.
+ */
+static neg_errno command(struct sh *sh, bool commit)
+{
+    struct metavars exported = {0};
+    bool exports =
+        strncmp(sh->p, "export", 6) == 0 && sh->p[6] && strchr(" \t", sh->p[6]);
+
+    if (!exports)
+        return assignments(sh, false, commit ? sh->vars : NULL);
+    sh->p += 6;
+    int rc = assignments(sh, true, commit ? &exported : NULL);
+    if (rc == 0)
+        rc = set_all(sh->vars, &exported);
+    metalist_free(exported.vars.list);
+    return rc;
 }
 
 static bool is_one_of(const char *word, size_t len, const char *const *words)
