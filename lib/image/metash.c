@@ -6,9 +6,10 @@
  * closes. Both stay before the NUL at the end.
  */
 #include "image/metash.h"
-#include "base/cleanup.h"
 #include "base/limits.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct sh {
@@ -114,34 +115,40 @@ static neg_errno add_value(struct metatext *out, const char *value)
     return value ? metatext_add(out, value, strlen(value)) : 0;
 }
 
+/* ${NAME:-WORD} and its like, from the ":" or the sign on. */
+static neg_errno alternative(struct sh *sh, const char *value, struct metatext *out,
+                             bool quoted)
+{
+    bool colon = *sh->p == ':';
+    char how = sh->p[colon];
+    bool set = value && !(colon && value[0] == '\0');
+    struct metatext word = {0};
+
+    if (how != '-' && how != '+')
+        return -EINVAL;
+    sh->p += colon + 1;
+    int rc = inner_word(sh, &word, quoted);
+    if (rc == 0 && set == (how == '+'))
+        rc = metatext_add(out, word.data, word.len);
+    else if (rc == 0 && set)
+        rc = add_value(out, value);
+    free(word.data);
+    return rc;
+}
+
 /* Behind "${". */
 static neg_errno in_braces(struct sh *sh, struct metatext *out, bool quoted)
 {
     size_t len = metavars_name_length(sh->p);
     const char *value = len ? value_of(sh, sh->p, len) : NULL;
-    cleanup_free char *unused = NULL;
-    struct metatext word = {0};
 
     if (len == 0)
         return -EINVAL;
     sh->p += len;
-    if (*sh->p == '}') {
-        sh->p++;
-        return add_value(out, value);
-    }
-    bool colon = *sh->p == ':';
-    char how = sh->p[colon];
-    if (how != '-' && how != '+')
-        return -EINVAL;
-    sh->p += colon + 1;
-    int rc = inner_word(sh, &word, quoted);
-    unused = word.data;
-    if (rc < 0)
-        return rc;
-    bool set = value && !(colon && value[0] == '\0');
-    if (how == '-')
-        return set ? add_value(out, value) : metatext_add(out, word.data, word.len);
-    return set ? metatext_add(out, word.data, word.len) : 0;
+    if (*sh->p != '}')
+        return alternative(sh, value, out, quoted);
+    sh->p++;
+    return add_value(out, value);
 }
 
 /* At a "$". */
