@@ -222,10 +222,10 @@ VITRINE_PUBLIC int vitrine_drop_privilege(struct vitrine_error *err);
  * unset. Tasks that share the descriptor, and its offset, may do so at once. If `each`
  * returns false that is the end, and an error.
  */
-VITRINE_PUBLIC int
-vitrine_environ_each(int fd,
-                     bool (*each)(void *arg, const char *name, const char *value),
-                     void *arg, struct vitrine_error *err);
+VITRINE_PUBLIC int vitrine_environ_each(int fd,
+                                        bool (*each)(void *arg, const char *name,
+                                                     const char *value),
+                                        void *arg, struct vitrine_error *err);
 
 /*
  * For tasks that stay on the host though their environment `env` ("NAME=VALUE",
