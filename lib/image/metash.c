@@ -6,9 +6,10 @@
  * closes. Both stay before the NUL at the end.
  */
 #include "image/metash.h"
-#include "base/cleanup.h"
 #include "base/limits.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct sh {
@@ -114,34 +115,40 @@ static neg_errno add_value(struct metatext *out, const char *value)
     return value ? metatext_add(out, value, strlen(value)) : 0;
 }
 
+/* ${NAME:-WORD} and its like, from the ":" or the sign on. */
+static neg_errno alternative(struct sh *sh, const char *value, struct metatext *out,
+                             bool quoted)
+{
+    bool colon = *sh->p == ':';
+    char how = sh->p[colon];
+    bool set = value && !(colon && value[0] == '\0');
+    struct metatext word = {0};
+
+    if (how != '-' && how != '+')
+        return -EINVAL;
+    sh->p += colon + 1;
+    int rc = inner_word(sh, &word, quoted);
+    if (rc == 0 && set == (how == '+'))
+        rc = metatext_add(out, word.data, word.len);
+    else if (rc == 0 && set)
+        rc = add_value(out, value);
+    free(word.data);
+    return rc;
+}
+
 /* Behind "${". */
 static neg_errno in_braces(struct sh *sh, struct metatext *out, bool quoted)
 {
     size_t len = metavars_name_length(sh->p);
     const char *value = len ? value_of(sh, sh->p, len) : NULL;
-    cleanup_free char *unused = NULL;
-    struct metatext word = {0};
 
     if (len == 0)
         return -EINVAL;
     sh->p += len;
-    if (*sh->p == '}') {
-        sh->p++;
-        return add_value(out, value);
-    }
-    bool colon = *sh->p == ':';
-    char how = sh->p[colon];
-    if (how != '-' && how != '+')
-        return -EINVAL;
-    sh->p += colon + 1;
-    int rc = inner_word(sh, &word, quoted);
-    unused = word.data;
-    if (rc < 0)
-        return rc;
-    bool set = value && !(colon && value[0] == '\0');
-    if (how == '-')
-        return set ? add_value(out, value) : metatext_add(out, word.data, word.len);
-    return set ? metatext_add(out, word.data, word.len) : 0;
+    if (*sh->p != '}')
+        return alternative(sh, value, out, quoted);
+    sh->p++;
+    return add_value(out, value);
 }
 
 /* At a "$". */
@@ -210,7 +217,8 @@ static void pass_blanks(struct sh *sh)
     }
 }
 
-static neg_errno assign(struct sh *sh, bool commit)
+/* Sets the variable in `ret`, unless that is NULL. */
+static neg_errno assign(struct sh *sh, struct metavars *ret)
 {
     struct metatext out = {0};
 
@@ -223,20 +231,14 @@ static neg_errno assign(struct sh *sh, bool commit)
         return -EINVAL;
     sh->p++;
     int rc = outer_word(sh, &out);
-    if (rc == 0 && commit)
-        rc = metavars_set(sh->vars, sh->name, sh->name_len, out.data, out.len);
+    if (rc == 0 && ret)
+        rc = metavars_set(ret, sh->name, sh->name_len, out.data, out.len);
     free(out.data);
     return rc;
 }
 
-/* One command, which does nothing but assign. Without `commit` only that is found out. */
-static neg_errno command(struct sh *sh, bool commit)
+static neg_errno assignments(struct sh *sh, bool exports, struct metavars *ret)
 {
-    bool exports =
-        strncmp(sh->p, "export", 6) == 0 && sh->p[6] && strchr(" \t", sh->p[6]);
-
-    if (exports)
-        sh->p += 6;
     for (;;) {
         pass_blanks(sh);
         if (*sh->p == '\0' || strchr("\n;#", *sh->p))
@@ -246,10 +248,43 @@ static neg_errno command(struct sh *sh, bool commit)
             sh->p += len;
             continue;
         }
-        int rc = assign(sh, commit);
+        int rc = assign(sh, ret);
         if (rc < 0)
             return rc;
     }
+}
+
+static neg_errno set_all(struct metavars *vars, const struct metavars *from)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < from->vars.count; i++) {
+        const char *var = from->vars.list[i];
+        size_t len = metavars_name_length(var);
+
+        rc = metavars_set(vars, var, len, var + len + 1, strlen(var + len + 1));
+    }
+    return rc;
+}
+
+/*
+ * One command, which does nothing but assign; without `commit` only that is found out.
+ * The words of `export` are all expanded before it assigns any.
+ */
+static neg_errno command(struct sh *sh, bool commit)
+{
+    struct metavars exported = {0};
+    bool exports =
+        strncmp(sh->p, "export", 6) == 0 && sh->p[6] && strchr(" \t", sh->p[6]);
+
+    if (!exports)
+        return assignments(sh, false, commit ? sh->vars : NULL);
+    sh->p += 6;
+    int rc = assignments(sh, true, commit ? &exported : NULL);
+    if (rc == 0)
+        rc = set_all(sh->vars, &exported);
+    metalist_free(exported.vars.list);
+    return rc;
 }
 
 static bool is_one_of(const char *word, size_t len, const char *const *words)

@@ -96,6 +96,7 @@ START_TEST(variables_are_expanded)
         {"SET=image\nA=$SET\n", "SET=image|A=image"},
         {"A=1 B=$A$A\n", "A=1|B=11"},
         {"A=1\nA=$A:$A\n", "A=1:1"},
+        {"A=1\nexport A=2 B=$A\n", "A=2|B=1"},
         {"A=\"cost: 5$\" B=$\n", "A=cost: 5$|B=$"},
         {"A=${SET:-x} B=${SET-x} C=${SET:+x} D=${SET+x}\n", "A=host|B=host|C=x|D=x"},
         {"A=${NO:-x} B=${NO-x} C=${NO:+x} D=${NO+x}\n", "A=x|B=x|C=|D="},

@@ -25,6 +25,7 @@ static void check(const char *name, const char *expected)
 static void end(void)
 {
     metalist_free(vars.vars.list);
+    vars = (struct metavars){0};
 }
 
 START_TEST(last_value_of_a_name_counts)
