@@ -32,10 +32,8 @@
 #define FRAGMENT_ENTRY 16
 #define EXPORT_ENTRY   8
 #define ID_ENTRY       4
-#define ID_UNPACKED                                                                      \
-    (0x8000 | ID_ENTRY) /* header of a block that holds one id as it is                  \
-                         */
-#define XATTR_HEADER 16
+#define ID_UNPACKED    (0x8000 | ID_ENTRY) /* header of a block with one id, as it is */
+#define XATTR_HEADER   16
 
 const char *squashfs_compressor_name(unsigned compressor)
 {

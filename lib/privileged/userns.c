@@ -274,7 +274,7 @@ neg_errno userns_fake_root(const struct userns_ids *ids, int *ret_ns)
     cleanup_fd int ns = -1;
     int pair[2], answer = 0, rc = plan_fake_root(ids, &root);
 
-    if (rc < 0)
+    if (!root)
         return rc;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;

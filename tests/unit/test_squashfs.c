@@ -255,17 +255,17 @@ static int make_ids(uint16_t header, uint32_t id, uint64_t position)
 START_TEST(only_id_is_found_where_it_is_stored_as_it_is)
 {
     static const struct {
-        uint16_t ids, header;
         uint64_t position;
+        uint16_t ids, header;
         bool known;
     } cases[] = {
-        {1, 0x8004, ID_BLOCK, true},      {2, 0x8004, ID_BLOCK, false},
-        {1, 0x0004, ID_BLOCK, false}, /* compressed */
-        {1, 0x8008, ID_BLOCK, false},     {1, 0x8000, ID_BLOCK, false},
-        {1, 0x8004, ID_BLOCK + 1, false}, /* reaches into the table */
-        {1, 0x8004, ID_TABLE, false},     {1, 0x8004, ID_TABLE + 100, false},
-        {1, 0x8004, UINT64_MAX, false},   {1, 0x8004, UINT64_MAX - 77, false},
-        {1, 0x8004, INT64_MAX, false},
+        {ID_BLOCK, 1, 0x8004, true},      {ID_BLOCK, 2, 0x8004, false},
+        {ID_BLOCK, 1, 0x0004, false}, /* compressed */
+        {ID_BLOCK, 1, 0x8008, false},     {ID_BLOCK, 1, 0x8000, false},
+        {ID_BLOCK + 1, 1, 0x8004, false}, /* reaches into the table */
+        {ID_TABLE, 1, 0x8004, false},     {ID_TABLE + 100, 1, 0x8004, false},
+        {UINT64_MAX, 1, 0x8004, false},   {UINT64_MAX - 77, 1, 0x8004, false},
+        {INT64_MAX, 1, 0x8004, false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
