@@ -4,7 +4,7 @@
 #include "base/fd.h"
 #include "image/bytes.h"
 #include "image/squashfs.h"
-#include "save/lzo.h"
+#include "save/compressor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -105,8 +105,10 @@ static int make_compressor(struct output *output, bool unpack, sqfs_compressor_t
     sqfs_compressor_config_t config;
     int rc;
 
-    if (format->compressor == SQUASHFS_LZO) {
-        *ret = lzo_compressor_new(format->block_size, unpack);
+    if (format->compressor == SQUASHFS_LZO || format->compressor == SQUASHFS_LZ4) {
+        *ret = format->compressor == SQUASHFS_LZO
+                   ? compressor_lzo(format->block_size, unpack)
+                   : compressor_lz4(format->block_size, unpack);
         return *ret ? 0 : SQFS_ERROR_ALLOC;
     }
     rc = sqfs_compressor_config_init(&config, format->compressor, format->block_size,
