@@ -156,6 +156,8 @@ static int read_file(struct job *job, struct tree_node *node, int dir, dev_t dev
     if (!packed)
         return output_fail(job->output, SQFS_ERROR_ALLOC, err);
     node->file.packed = packed;
+    packed->next = job->packed;
+    job->packed = packed;
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd < 0 || fstat(fd, &st) < 0)

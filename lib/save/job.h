@@ -18,6 +18,7 @@ struct job {
     struct map seen;       /* inodes of the inputs that may come again, to nodes */
     struct map xattr_sets; /* of the base image, to those of the output */
     struct tree_node *root;
+    struct tree_packed *packed; /* all of them */
     uint64_t entries;
     uint32_t newest; /* time of modification */
     char *names;     /* XATTR_LIST_MAX bytes */

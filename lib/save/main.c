@@ -102,6 +102,15 @@ static int read_format(const struct sqfs *fs, struct output_format *ret,
     return 0;
 }
 
+static void free_packed(struct job *job)
+{
+    for (struct tree_packed *packed = job->packed; packed; packed = packed->next) {
+        free(packed->inode);
+        free(packed->holes);
+    }
+    job->packed = NULL;
+}
+
 static int fill(struct job *job, const struct output_format *format, int fd, int upper,
                 struct vitrine_error *err)
 {
@@ -122,8 +131,8 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
         rc = raw_copy(&job->raw, &output, err);
     if (rc == 0)
         rc = write_tree(job, err);
-    /* The process ends soon: what the tree holds is not freed one by one. */
     output_close(&output);
+    free_packed(job);
     raw_close(&job->raw);
     arena_free(&job->arena);
     map_free(&job->seen);
@@ -218,5 +227,8 @@ int main(int argc, char **argv)
         rc = target_commit(&target, &err);
     target_close(&target);
     report(rc, &target, true, &err);
-    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* libsquashfs loses blocks that were on their way when something failed. */
+    if (rc < 0)
+        _exit(EXIT_FAILURE);
+    return EXIT_SUCCESS;
 }

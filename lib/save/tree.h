@@ -53,6 +53,7 @@ struct tree_packed {
     uint64_t size;
     struct tree_hole *holes;
     size_t nholes;
+    struct tree_packed *next; /* of all such files */
 };
 
 struct tree_entry;
