@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SET_SIZE     16 /* an entry of the table */
@@ -181,4 +182,27 @@ neg_errno sqfs_xattr_get(const struct sqfs *fs, const struct sqfs_inode *inode,
         return rc < 0 ? rc : (neg_errno)w.value_size;
     }
     return rc < 0 ? rc : -ENODATA;
+}
+
+neg_errno sqfs_xattr_each(const struct sqfs *fs, const struct sqfs_inode *inode,
+                          sqfs_xattr_f tell, void *arg)
+{
+    struct walk w;
+    size_t seen = 0;
+    char *value = NULL;
+    int rc = walk_start(&w, fs, inode);
+
+    if (rc == 0 && w.left > 0 && !(value = malloc(XATTR_SIZE_MAX)))
+        rc = -ENOMEM;
+    while (rc >= 0 && (rc = walk_next(&w)) > 0) {
+        seen += strlen(w.name) + 1;
+        if (seen > XATTR_LIST_MAX)
+            rc = -E2BIG;
+        if (rc >= 0)
+            rc = sqfs_read_metadata(fs, &w.value, value, w.value_size);
+        if (rc >= 0)
+            rc = tell(arg, w.name, value, w.value_size);
+    }
+    free(value);
+    return rc < 0 ? rc : 0;
 }

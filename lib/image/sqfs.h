@@ -3,7 +3,8 @@
 #define VITRINE_IMAGE_SQFS_H
 
 /*
- * Reading a SquashFS file system that may be hostile: part of the FUSE server. What is
+ * Reading a SquashFS file system that may be hostile: part of the FUSE server, and of the
+ * program that saves containers. What is
  * damaged gives -EIO, never a crash or an endless loop, and costs at most time in
  * proportion to the image's size.
  *
@@ -133,5 +134,11 @@ neg_errno sqfs_xattr_list(const struct sqfs *fs, const struct sqfs_inode *inode,
                           char *buf, size_t size);
 neg_errno sqfs_xattr_get(const struct sqfs *fs, const struct sqfs_inode *inode,
                          const char *name, char *buf, size_t size);
+
+/* Tells each attribute; what tell() returns below 0 ends it and is returned. */
+typedef neg_errno (*sqfs_xattr_f)(void *arg, const char *name, const void *value,
+                                  size_t size);
+neg_errno sqfs_xattr_each(const struct sqfs *fs, const struct sqfs_inode *inode,
+                          sqfs_xattr_f tell, void *arg);
 
 #endif

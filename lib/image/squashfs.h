@@ -12,6 +12,9 @@
 #define SQUASHFS_METADATA   8192 /* a metadata block holds this much when unpacked */
 #define SQUASHFS_NO_TABLE   UINT64_MAX
 
+/* Of its flags: the compressor's options follow the superblock. */
+#define SQUASHFS_HAS_OPTIONS 0x0400U
+
 enum squashfs_compressor {
     SQUASHFS_GZIP = 1,
     SQUASHFS_LZMA, /* known, but read by neither the kernel nor us */

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What directories of the host contribute: the upper one, and a base that is one. Runs as
+ * the user, in vitrine-save. His other processes may change them meanwhile.
+ */
+#include "base/cleanup.h"
+#include "save/job.h"
+
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <sqfs/error.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define OVERLAY "user.overlay."
+
+/* "/proc/self/fd/1234/" and a name. */
+#define PATH_SPACE (NAME_MAX + 40)
+
+struct source {
+    int fd;
+    const char *path; /* or NULL */
+};
+
+static ssize_t get(const struct source *s, const char *name, char *value)
+{
+    return s->path ? lgetxattr(s->path, name, value, XATTR_SIZE_MAX)
+                   : fgetxattr(s->fd, name, value, XATTR_SIZE_MAX);
+}
+
+/* Whether SquashFS has a place for it, and it is not one of overlayfs' own. */
+static bool is_wanted(const char *name)
+{
+    static const char *const prefixes[] = {"user.", "trusted.", "security."};
+    static const char *const own[] = {OVERLAY, "trusted.overlay."};
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+        if (strncmp(name, own[i], strlen(own[i])) == 0)
+            return false;
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0 &&
+            name[strlen(prefixes[i])])
+            return true;
+    return false;
+}
+
+static void read_mark(const struct source *s, const char *name, char *value,
+                      struct marks *marks)
+{
+    if (strcmp(name, OVERLAY "redirect") == 0 || strcmp(name, OVERLAY "metacopy") == 0)
+        marks->foreign = true;
+    if (strcmp(name, OVERLAY "opaque") == 0 && get(s, name, value) == 1) {
+        marks->opaque = value[0] == 'y';
+        marks->xwhiteouts = value[0] == 'x';
+    }
+}
+
+/* The least name behind `last`, so that their order is always the same. */
+static const char *next_name(const char *names, size_t size, const char *last)
+{
+    const char *best = NULL;
+
+    for (const char *name = names; name < names + size; name += strlen(name) + 1)
+        if ((!last || strcmp(name, last) > 0) && (!best || strcmp(name, best) < 0))
+            best = name;
+    return best;
+}
+
+static int copy_xattrs(struct job *job, const struct source *s, size_t size,
+                       uint32_t *ret, struct vitrine_error *err)
+{
+    sqfs_xattr_writer_t *writer = job->output->xattrs;
+    int rc = sqfs_xattr_writer_begin(writer, 0);
+
+    for (const char *name = NULL;
+         rc == 0 && (name = next_name(job->names, size, name));) {
+        if (!is_wanted(name))
+            continue;
+        ssize_t n = get(s, name, job->value);
+        /* Listed, but gone, or not for this user. */
+        if (n < 0 && (errno == ENODATA || errno == EPERM || errno == EACCES ||
+                      errno == ENOENT || errno == EOPNOTSUPP))
+            continue;
+        if (n < 0)
+            return vitrine_fail_sys(err, VITRINE_EINTERNAL,
+                                    "its attribute %s cannot be read", name);
+        rc = sqfs_xattr_writer_add(writer, name, job->value, (size_t)n);
+    }
+    if (rc == 0)
+        rc = sqfs_xattr_writer_end(writer, ret);
+    return rc == 0 ? 0 : output_fail(job->output, rc, err);
+}
+
+int host_xattrs(struct job *job, int fd, const char *path, struct tree_node *node,
+                struct marks *ret_marks, struct vitrine_error *err)
+{
+    const struct source s = {.fd = fd, .path = path};
+    struct marks marks = {0};
+    ssize_t n = path ? llistxattr(path, job->names, XATTR_LIST_MAX)
+                     : flistxattr(fd, job->names, XATTR_LIST_MAX);
+
+    if (n < 0 && errno != EOPNOTSUPP && errno != ENOENT)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "its attributes cannot be read");
+    if (n <= 0)
+        n = 0;
+    for (const char *name = job->names; ret_marks && name < job->names + n;
+         name += strlen(name) + 1)
+        read_mark(&s, name, job->value, &marks);
+    if (marks.foreign)
+        return vitrine_fail(err, VITRINE_EUNSUPPORTED,
+                            "the writable layer is of an overlay with redirect_dir or "
+                            "metacopy, which cannot be saved");
+    if (ret_marks)
+        *ret_marks = marks;
+    return n > 0 ? copy_xattrs(job, &s, (size_t)n, &node->xattr, err) : 0;
+}
+
+/* As the kernel's new_encode_dev(). */
+static uint32_t encode_device(dev_t dev)
+{
+    return (minor(dev) & 0xffU) | major(dev) << 8 | (minor(dev) & ~0xffU) << 12;
+}
+
+struct tree_node *host_node(struct job *job, const struct stat *st)
+{
+    struct tree_node *node = arena_take(&job->arena, sizeof(*node));
+
+    if (!node)
+        return NULL;
+    node->mode = st->st_mode;
+    node->uid = st->st_uid;
+    node->gid = st->st_gid;
+    node->xattr = TREE_NO_XATTR;
+    if (st->st_mtime > 0)
+        node->mtime = st->st_mtime < UINT32_MAX ? (uint32_t)st->st_mtime : UINT32_MAX;
+    if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+        node->rdev = encode_device(st->st_rdev);
+    if (node->mtime > job->newest)
+        job->newest = node->mtime;
+    return node;
+}
+
+/* 1: it has vanished. A file that lies on another device is something mounted there, and
+ * stays empty. */
+static int read_file(struct job *job, struct tree_node *node, int dir, dev_t dev,
+                     const char *name, bool is_upper, struct vitrine_error *err)
+{
+    cleanup_fd int fd =
+        openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct tree_packed *packed = arena_take(&job->arena, sizeof(*packed));
+    struct marks marks;
+    struct stat st;
+
+    if (!packed)
+        return output_fail(job->output, SQFS_ERROR_ALLOC, err);
+    node->file.packed = packed;
+    packed->next = job->packed;
+    job->packed = packed;
+    if (fd < 0 && errno == ENOENT)
+        return 1;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "it cannot be read");
+    if (!S_ISREG(st.st_mode))
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "it was replaced while it was being saved");
+    if (st.st_dev != dev)
+        return 0;
+    if (host_xattrs(job, fd, NULL, node, is_upper ? &marks : NULL, err) < 0)
+        return -1;
+    return st.st_size > 0
+               ? output_pack(job->output, fd, (uint64_t)st.st_size, packed, err)
+               : 0;
+}
+
+static int read_link(struct job *job, struct tree_node *node, int dir, const char *name,
+                     struct vitrine_error *err)
+{
+    ssize_t n = readlinkat(dir, name, job->value, PATH_MAX);
+
+    if (n < 0 && errno == ENOENT)
+        return 1;
+    if (n < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "it cannot be read");
+    if (n == 0 || n >= PATH_MAX)
+        return vitrine_fail(err, VITRINE_EUNSUPPORTED, "its target is too long");
+    job->value[n] = '\0';
+    node->target = arena_text(&job->arena, job->value);
+    return node->target ? 0 : output_fail(job->output, SQFS_ERROR_ALLOC, err);
+}
+
+static int fill(struct job *job, struct tree_node *node, int dir, dev_t dev,
+                const char *name, bool is_upper, struct vitrine_error *err)
+{
+    char path[PATH_SPACE];
+    int rc = 0;
+
+    if (S_ISREG(node->mode))
+        return read_file(job, node, dir, dev, name, is_upper, err);
+    if (S_ISLNK(node->mode))
+        rc = read_link(job, node, dir, name, err);
+    if (rc != 0)
+        return rc;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+    return host_xattrs(job, -1, path, node, NULL, err);
+}
+
+int host_add(struct job *job, struct tree_node *parent, int dir, dev_t dev,
+             const char *name, const struct stat *st, bool is_upper,
+             struct vitrine_error *err)
+{
+    struct tree_node *node;
+    uint64_t known;
+    int rc = 0;
+
+    if (st->st_nlink > 1 && map_find(&job->seen, st->st_dev, st->st_ino, &known)) {
+        node = (struct tree_node *)(uintptr_t)known;
+    } else {
+        node = host_node(job, st);
+        if (!node)
+            return output_fail(job->output, SQFS_ERROR_ALLOC, err);
+        rc = fill(job, node, dir, dev, name, is_upper, err);
+        if (rc != 0)
+            return rc < 0 ? -1 : 0;
+        if (st->st_nlink > 1)
+            rc = map_add(&job->seen, st->st_dev, st->st_ino, (uintptr_t)node);
+    }
+    if (rc == 0)
+        rc = tree_add(&job->arena, parent, name, node);
+    return rc < 0 ? output_fail(job->output, SQFS_ERROR_ALLOC, err) : 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_SAVE_PROTOCOL_H
+#define VITRINE_SAVE_PROTOCOL_H
+
+/*
+ * How the program that saves a container is started:
+ *
+ *     vitrine-save OFFSET|- NAME
+ *
+ * by execve(2) as the user, or as uid 0 of a user namespace of his that has every
+ * capability there. OFFSET is the decimal position of the SquashFS file system in the
+ * base image, or "-" if the base is a directory; NAME is the file to be written.
+ * Descriptors are those below; 0, 1 and 2 should be /dev/null.
+ *
+ * It first finds out whether it could write there, sends one struct save_message, and
+ * waits. A byte tells it to work; it then sends a second message, the result, and exits.
+ * If the other end closes instead, it exits without a word, and nothing is on the disk.
+ * It ignores every signal that can be ignored, since a container is saved when its step
+ * ends; SIGKILL ends it, and leaves an old file as it was.
+ */
+enum {
+    SAVE_CONTROL_FD = 3,   /* SOCK_SEQPACKET */
+    SAVE_BASE_FD = 4,      /* the image file, or the directory; O_RDONLY */
+    SAVE_UPPER_FD = 5,     /* the upper directory of the overlay, or /dev/null */
+    SAVE_DIRECTORY_FD = 6, /* where NAME shall appear; O_RDONLY | O_DIRECTORY */
+};
+
+#define SAVE_GO 'g'
+
+struct save_message {
+    int ok;          /* 1; or 0, and why */
+    char text[1024]; /* terminated and printable, but who runs the user's program as root
+                        does not rely on it */
+};
+
+#endif

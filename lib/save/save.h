@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_SAVE_SAVE_H
+#define VITRINE_SAVE_SAVE_H
+
+/*
+ * Saving a container: a process of the user's is started while his container is prepared,
+ * when the file can still be refused, and told to work when the step ends.
+ */
+#include "base/error.h"
+
+#include <stdint.h>
+
+/* All borrowed, and opened with the user's own rights. */
+struct save_spec {
+    int base;          /* the image file, or the base directory; O_RDONLY */
+    uint64_t offset;   /* of the SquashFS file system in the file */
+    bool is_directory; /* base is one */
+    int upper;         /* the overlay's upper directory, O_RDONLY, or -1 */
+    int directory;     /* where the file shall appear; O_RDONLY | O_DIRECTORY */
+    const char *name;  /* and its name there */
+    int user_ns;       /* a user namespace of the user's in which he is uid 0; or -1: the
+                          files are his, and are saved as his */
+};
+
+/*
+ * Starts it: no child of the caller, in a session of its own, without any other
+ * descriptor. Runs as the user with kept capabilities, see caps.h. Waits for the verdict
+ * on the file: a refusal is *err. *ret_control (close-on-exec) is for save_finish(); when
+ * the last copy of it is closed before, nothing is saved.
+ */
+int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_error *err);
+
+/*
+ * Has the work done and waits for its end; the descriptor stays the caller's. Nobody may
+ * write to the upper directory meanwhile. May be called as root: the process at the other
+ * end is the user's, and nothing that it says is trusted.
+ */
+int save_finish(int control, struct vitrine_error *err);
+
+#endif

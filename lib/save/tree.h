@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VITRINE_SAVE_TREE_H
+#define VITRINE_SAVE_TREE_H
+
+/*
+ * The merged tree in memory, until its inodes are written: about 150 bytes for a file.
+ * Nothing of it is freed before all of it is.
+ */
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TREE_NO_XATTR UINT32_MAX
+
+struct tree_chunk;
+
+struct arena {
+    struct tree_chunk *chunks;
+    size_t used, size; /* of the first chunk */
+};
+
+/* Zeroed memory; NULL: there is none. */
+void *arena_take(struct arena *arena, size_t size);
+char *arena_text(struct arena *arena, const char *text);
+void arena_free(struct arena *arena);
+
+/* From two numbers to one. */
+struct map_slot {
+    uint64_t a, b, value;
+    bool used;
+};
+
+struct map {
+    struct map_slot *slots;
+    size_t size, used;
+};
+
+bool map_find(const struct map *map, uint64_t a, uint64_t b, uint64_t *ret);
+/* The pair must not be there yet. */
+neg_errno map_add(struct map *map, uint64_t a, uint64_t b, uint64_t value);
+void map_free(struct map *map);
+
+/* Blocks of a file that are all holes and were not read. */
+struct tree_hole {
+    uint64_t block, count;
+};
+
+/* A file whose content was read and compressed. */
+struct tree_packed {
+    struct sqfs_inode_generic_t *inode; /* libsquashfs' view of the blocks that are no
+                                           holes; NULL if there are none */
+    uint64_t size;
+    struct tree_hole *holes;
+    size_t nholes;
+    struct tree_packed *next; /* of all such files */
+};
+
+struct tree_entry;
+
+/* One inode of the output. */
+struct tree_node {
+    uint32_t mode, uid, gid, mtime;
+    uint32_t links; /* how many entries lead to it */
+    uint32_t xattr; /* of the output */
+    uint32_t rdev;  /* as SquashFS stores it */
+    uint32_t number;
+    uint64_t ref; /* where it is in the output, once it is written */
+    union {
+        struct {
+            struct tree_entry *first, *last;
+            struct tree_node *parent; /* NULL: the root */
+            uint32_t subdirs;
+        } dir;
+        struct {
+            struct tree_packed *packed; /* NULL: it lies in the base image */
+            uint64_t base;              /* and this is its inode there */
+        } file;
+        const char *target;
+    };
+};
+
+/* A name; those of a directory are in the order of strcmp(3). */
+struct tree_entry {
+    struct tree_entry *next;
+    struct tree_node *node;
+    char name[];
+};
+
+/* Puts `node` behind the other entries of `dir`. */
+neg_errno tree_add(struct arena *arena, struct tree_node *dir, const char *name,
+                   struct tree_node *node);
+
+#endif
