@@ -25,7 +25,8 @@ struct job {
     bool has_upper;   /* the overlay has a writable layer */
     bool owned;       /* all of the image belongs to the user */
     bool shares_root; /* with a container that runs */
-    char *name;       /* absolute path of the image */
+    char *name;       /* absolute path of the image, for messages, */
+    char *path;       /* and without links and dots */
     int image_fd;
     struct imagemount image;
     struct fakeroot fakeroot;

@@ -266,7 +266,7 @@ static int describe(const struct builder *b, int root, struct inside *ret,
     const struct rootfs_spec *spec = b->spec;
     const struct inside_spec inside = {
         .root = b->skeleton.image,
-        .image_name = spec->image_name,
+        .image_name = spec->image_path,
         .pyxis = spec->pyxis,
         .fake_root = spec->root_gids != 0,
         .show_home = spec->show_home,

@@ -24,6 +24,7 @@ struct rootfs_spec {
     int mount;              /* detached: of the image, or of the root */
     bool is_directory;      /* the image, so others may change it meanwhile */
     const char *image_name; /* for messages */
+    const char *image_path; /* the same without links and dots */
     const char *tag;        /* of the overlay in mountinfo */
     bool has_upper;         /* the overlay gets a writable layer: */
     int writable;           /* this detached mount, or a new tmpfs for -1, */

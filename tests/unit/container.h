@@ -109,6 +109,7 @@ static inline void container_check(struct container c)
     if (!c.spec.image_name)
         c.spec.image_name = "/images/test";
     c.spec.wish = &c.wish;
+    c.spec.image_path = c.spec.image_name;
     c.spec.tag = "vitrine:test";
     c.spec.writable = -1;
     c.wish.identity = (struct vitrine_identity){.uid = CHILD_UID,
