@@ -22,6 +22,7 @@ static const cap_value_t task_caps[] = {
     CAP_SETUID,     /* uid 0 to open loop devices and own the namespace; uid_map */
     CAP_SETGID,     /* gid_map */
     CAP_SETFCAP,    /* uid_map that maps uid 0 (Linux 5.12) */
+    CAP_SYS_PTRACE, /* the builder's uid_map, where /proc is mounted with hidepid */
 };
 
 static const cap_value_t builder_caps[] = {

@@ -8,7 +8,7 @@
 
 #define TASK_CAPS                                                                        \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_CHROOT) | CAP_BIT(CAP_SETUID) |            \
-     CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP))
+     CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP) | CAP_BIT(CAP_SYS_PTRACE))
 #define BUILDER_CAPS                                                                     \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |           \
      CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP))
@@ -68,7 +68,7 @@ static void raise_and_lower(void *arg)
     must(child_caps("CapBnd:") == bounding);
 }
 
-START_TEST(raising_gives_five_capabilities_until_lowered)
+START_TEST(raising_gives_six_capabilities_until_lowered)
 {
     child_must(raise_and_lower, NULL);
 }
@@ -248,7 +248,7 @@ static Suite *make_suite(void)
 
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, what_is_kept_is_not_effective);
-    tcase_add_test(tc, raising_gives_five_capabilities_until_lowered);
+    tcase_add_test(tc, raising_gives_six_capabilities_until_lowered);
     tcase_add_test(tc, nothing_can_be_raised_that_was_not_kept);
     tcase_add_test(tc, kept_capabilities_survive_a_moment_as_root);
     tcase_add_test(tc, forgetting_leaves_an_ordinary_process);
