@@ -11,7 +11,7 @@
      CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP) | CAP_BIT(CAP_SYS_PTRACE))
 #define BUILDER_CAPS                                                                     \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |           \
-     CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP))
+     CAP_BIT(CAP_FOWNER))
 
 static void must_have(uint64_t permitted, uint64_t effective)
 {
@@ -207,17 +207,40 @@ static void build(void *arg)
 
     must(caps_builder_own_root() == 0);
     must_have(BUILDER_CAPS, BUILDER_CAPS);
-    must(caps_builder_settle() == 0);
+    must(caps_builder_disown() == 0);
     must_have(BUILDER_CAPS, CAP_BIT(CAP_SYS_ADMIN));
     must(caps_builder_own_root() == 0);
 
     must(caps_builder_only_mount() == 0);
     must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
     must(caps_builder_own_root() == -EPERM);
+    must(caps_builder_disown() == -EPERM);
     must(caps_builder_settle() == -EPERM);
     must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
     must(setuid(0) < 0);
 }
+
+static void build_as_root(void *arg)
+{
+    const uint64_t all = BUILDER_CAPS | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP);
+
+    must(caps_builder_settle_root() == 0);
+    must_have(all, CAP_BIT(CAP_SYS_ADMIN));
+    must(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+    must(caps_builder_own_root() == 0);
+    must_have(all, all);
+    must(caps_builder_disown() == 0);
+    must_have(all, CAP_BIT(CAP_SYS_ADMIN));
+    must(caps_builder_only_mount() == 0);
+    must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
+    must(caps_builder_own_root() == -EPERM);
+}
+
+START_TEST(fake_roots_builder_keeps_what_his_overlay_needs)
+{
+    child_must(build_as_root, NULL);
+}
+END_TEST
 
 START_TEST(builder_ends_with_the_right_to_mount_alone)
 {
@@ -255,6 +278,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, dropping_is_final_and_sets_no_new_privs);
     tcase_add_test(tc, no_capability_survives_an_exec);
     tcase_add_test(tc, job_of_root_keeps_what_root_has);
+    tcase_add_test(tc, fake_roots_builder_keeps_what_his_overlay_needs);
     tcase_add_test(tc, builder_ends_with_the_right_to_mount_alone);
     tcase_add_test(tc, builder_gains_nothing_that_it_had_not);
     suite_add_tcase(suite, tc);
