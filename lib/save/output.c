@@ -20,8 +20,10 @@
 #define LEVEL_GZIP 6
 #define LEVEL_XZ   2
 
-/* Blocks that are on their way, for each thread. */
-#define BACKLOG 8
+/* Blocks that are on their way, for each thread, but not more memory than this, as it is
+ * the job's. */
+#define BACKLOG        8U
+#define BACKLOG_MEMORY (64U * 1024 * 1024)
 
 static int file_read(sqfs_file_t *base, sqfs_u64 offset, void *buf, size_t size)
 {
@@ -148,11 +150,12 @@ static int write_options(struct output *output)
 
 static int make_processor(struct output *output, unsigned threads)
 {
+    unsigned most = BACKLOG_MEMORY / output->format.block_size;
     sqfs_block_processor_desc_t desc = {
         .size = sizeof(desc),
         .max_block_size = output->format.block_size,
         .num_workers = threads,
-        .max_backlog = threads * BACKLOG,
+        .max_backlog = threads * BACKLOG < most ? threads * BACKLOG : most,
         .cmp = output->pack,
         .wr = output->writer,
         .tbl = output->fragments,
