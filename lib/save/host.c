@@ -211,11 +211,11 @@ int host_add(struct job *job, struct tree_node *parent, int dir, dev_t dev,
              struct vitrine_error *err)
 {
     struct tree_node *node;
-    uint64_t known;
+    union map_value known;
     int rc = 0;
 
     if (st->st_nlink > 1 && map_find(&job->seen, st->st_dev, st->st_ino, &known)) {
-        node = (struct tree_node *)(uintptr_t)known;
+        node = known.node;
     } else {
         node = host_node(job, st);
         if (!node)
@@ -224,7 +224,8 @@ int host_add(struct job *job, struct tree_node *parent, int dir, dev_t dev,
         if (rc != 0)
             return rc < 0 ? -1 : 0;
         if (st->st_nlink > 1)
-            rc = map_add(&job->seen, st->st_dev, st->st_ino, (uintptr_t)node);
+            rc = map_add(&job->seen, st->st_dev, st->st_ino,
+                         (union map_value){.node = node});
     }
     if (rc == 0)
         rc = tree_add(&job->arena, parent, name, node);
