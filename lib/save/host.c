@@ -79,9 +79,10 @@ static int copy_xattrs(struct job *job, const struct source *s, size_t size,
         if (!is_wanted(name))
             continue;
         ssize_t n = get(s, name, job->value);
-        /* Listed, but gone, or not for this user. */
+        /* Listed, but gone, or not for this user; EOVERFLOW: file capabilities that count
+         * in another user namespace. */
         if (n < 0 && (errno == ENODATA || errno == EPERM || errno == EACCES ||
-                      errno == ENOENT || errno == EOPNOTSUPP))
+                      errno == ENOENT || errno == EOPNOTSUPP || errno == EOVERFLOW))
             continue;
         if (n < 0)
             return vitrine_fail_sys(err, VITRINE_EINTERNAL,

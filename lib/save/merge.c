@@ -227,7 +227,8 @@ static int add_from_host(struct walk *w, const struct place *up, unsigned depth,
         (void)vitrine_fail_sys(w->err, VITRINE_EINTERNAL, "it cannot be examined");
         return place_wrap(&place, w->err);
     }
-    if (is_whiteout(layer, name, &st))
+    if (is_whiteout(layer, name, &st) ||
+        (st.st_dev == w->job->own_dev && st.st_ino == w->job->own_ino))
         return 0;
     if (S_ISDIR(st.st_mode))
         return add_host_dir(w, &place, depth, parent, layer, lower, item);

@@ -13,9 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* For speed, as who saves a container waits for it: on one core of 2026 zstd does 3 at
- * 250 MB/s and 15, the default of libsquashfs and mksquashfs, at 15 MB/s, and the
- * result is 8 % larger. */
+/* For speed, as who saves a container waits for it. On two cores a Debian system of 235
+ * MB takes 0.5 s with zstd's 3, 1 s with 6, and more than 10 with 15, which is the
+ * default of libsquashfs and mksquashfs; the result is 8 % larger. Likewise gzip's 6
+ * takes a fifth of the time of 9, and xz's 2 a third of that of 6. */
 #define LEVEL_ZSTD 3
 #define LEVEL_GZIP 6
 #define LEVEL_XZ   2
