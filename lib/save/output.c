@@ -204,6 +204,14 @@ int output_open(struct output *output, int fd, const struct output_format *forma
         !output->buf)
         return output_fail(output, SQFS_ERROR_ALLOC, err);
     rc = make_processor(output, threads);
+    /* The user's limits may not allow so many. */
+    while (rc == SQFS_ERROR_INTERNAL && threads > 1) {
+        threads /= 2;
+        rc = make_processor(output, threads);
+    }
+    if (rc == SQFS_ERROR_INTERNAL)
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "no thread can be started (too many processes?)");
     return rc == 0 ? 0 : output_fail(output, rc, err);
 }
 
