@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "image/bytes.h"
 #include "image/squashfs.h"
+#include "save/blocks.h"
 #include "save/compressor.h"
 
 #include <errno.h>
@@ -195,7 +196,7 @@ int output_open(struct output *output, int fd, const struct output_format *forma
     rc = write_options(output);
     if (rc != 0)
         return output_fail(output, rc, err);
-    output->writer = sqfs_block_writer_create(&output->file.base, SQFS_DEVBLK_SIZE, 0);
+    output->writer = blocks_new(&output->file.base);
     output->fragments = sqfs_frag_table_create(0);
     output->ids = sqfs_id_table_create(0);
     output->xattrs = sqfs_xattr_writer_create(0);

@@ -30,6 +30,7 @@ struct tree_node;
 /* From two numbers to one of these. */
 union map_value {
     struct tree_node *node;
+    uint64_t position;
     uint32_t set;
 };
 
