@@ -115,8 +115,13 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
                 struct vitrine_error *err)
 {
     struct output output;
+    struct stat st;
     int rc = output_open(&output, fd, format, count_threads(), err);
 
+    if (fstat(fd, &st) == 0) {
+        job->own_dev = st.st_dev;
+        job->own_ino = st.st_ino;
+    }
     job->output = &output;
     job->names = malloc(XATTR_LIST_MAX);
     job->value = malloc(XATTR_SIZE_MAX);

@@ -35,7 +35,7 @@
 
 static neg_errno place_fds(const struct save_spec *spec, int control)
 {
-    cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     const int wanted[] = {null,           null,
                           null,           control,
                           spec->base,     spec->upper >= 0 ? spec->upper : null,
@@ -48,7 +48,6 @@ static neg_errno place_fds(const struct save_spec *spec, int control)
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
         if (dup2(high[i], (int)i) < 0)
             return -errno;
-    null = -1; /* a number that is used again */
     return 0;
 }
 
