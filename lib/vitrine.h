@@ -167,7 +167,9 @@ struct vitrine_spec {
     enum vitrine_choice mount_home, remap_root, entrypoint;
     bool entrypoint_log; /* what the entry point says goes to standard error */
     enum vitrine_root root;
-    unsigned unshare; /* of enum vitrine_unshare */
+    unsigned unshare;  /* of enum vitrine_unshare */
+    bool starts_steps; /* what runs inside is a script that calls Slurm's commands, which
+                          do not work for a fake root: it becomes none by default */
     const char *save; /* a file to which the container shall be saved, or NULL */
     int server_log;   /* write end of a pipe: the FUSE server holds it as long as it
                          lives, and reports there; -1 without */
@@ -215,7 +217,7 @@ VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
  * As root, before a process becomes the user: makes a place for the named containers of a
- * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->name.
+ * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->container.
  */
 VITRINE_PUBLIC int vitrine_make_room(const struct vitrine_config *config, uid_t uid,
                                      gid_t gid, const char *job,

@@ -79,8 +79,7 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     if (!step.leader || job_identity(sp, &step.identity, err) < 0)
         return -1;
     (void)snprintf(step.job, sizeof(step.job), "%u", job_item(sp, S_JOB_ID));
-    (void)snprintf(step.name, sizeof(step.name), "%s.%u", step.job,
-                   job_item(sp, S_JOB_STEPID));
+    job_step_name(sp, step.name, sizeof(step.name));
     return step.chosen.container ? vitrine_make_room(step.config, step.identity.who.uid,
                                                      step.identity.who.gid, step.job, err)
                                  : 0;
@@ -188,6 +187,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .environ = task_environ(sp),
         .job = step.job,
         .step = step.name,
+        .starts_steps = job_is_batch(sp) || job_is_interactive(sp),
         .server_log = leader_server_log(step.leader),
         .identity = step.identity.who,
     };

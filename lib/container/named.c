@@ -27,13 +27,16 @@ int named_check(const char *name, struct vitrine_error *err)
                         name);
 }
 
-/* "123.0": what runs in a step. */
+/* "123.0", "123.batch": what runs in a step. */
 static bool is_step(const char *name)
 {
     size_t job = strspn(name, "0123456789");
-    size_t step = name[job] == '.' ? strspn(name + job + 1, "0123456789") : 0;
 
-    return job > 0 && step > 0 && name[job + 1 + step] == '\0';
+    if (job == 0 || name[job] != '.')
+        return false;
+    const char *step = name + job + 1;
+    return (step[0] && step[strspn(step, "0123456789")] == '\0') ||
+           strcmp(step, "batch") == 0 || strcmp(step, "interactive") == 0;
 }
 
 static neg_errno lock(int fd, short type, bool wait)
@@ -124,17 +127,26 @@ static bool is_gone(const struct named *named)
 
 /* --- its lock --- */
 
-/* 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. */
+/*
+ * 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. The lock is
+ * slurmstepd's: a process that has survived that is found also without it.
+ */
 static neg_errno settle_once(struct named *named)
 {
     int rc = lock(named->lock, F_WRLCK, false);
+    bool alone = rc == 0;
 
-    named->writing = rc == 0;
-    if (rc == 0 || (rc != -EAGAIN && rc != -EACCES))
+    if (rc < 0 && rc != -EAGAIN && rc != -EACCES)
         return rc;
-    rc = lock(named->lock, F_RDLCK, true);
-    if (rc == 0)
-        rc = running_find(named->tag, &named->running);
+    if (alone && running_find(named->tag, &named->running) < 0) {
+        named->writing = true;
+        return 0;
+    }
+    named->runs = alone;
+    rc = lock(named->lock, F_RDLCK, !alone);
+    if (alone || rc < 0)
+        return rc;
+    rc = running_find(named->tag, &named->running);
     named->runs = rc == 0;
     if (rc == -ENOENT) {
         (void)lock(named->lock, F_UNLCK, false);

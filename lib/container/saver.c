@@ -43,9 +43,16 @@ int saver_start(struct job *job, struct vitrine_error *err)
 
     if (!file)
         return 0;
+    /* Files are saved as those of root, whoever made the container. */
+    if (user_ns < 0 && job->fakeroot.user_ns < 0 && job->spec->identity.uid != 0 &&
+        fakeroot_open(&job->spec->identity, false, &job->fakeroot, err) < 0)
+        return -1;
     if ((job->image_fd < 0 && open_joined(job, err) < 0) || open_upper(job, err) < 0)
         return -1;
-    cleanup_free char *path = path_join(job->spec->cwd, file);
+    const char *home = job->spec->identity.home;
+    bool at_home = file[0] == '~' && file[1] == '/' && home;
+    cleanup_free char *path = path_join(at_home ? home : job->spec->cwd,
+                                        at_home ? file + 2 : file);
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     char *name = strrchr(path, '/');

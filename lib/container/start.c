@@ -279,14 +279,28 @@ static int name_running(struct job *job, struct vitrine_error *err)
 {
     if (job->spec->image && !job->named.image)
         return vitrine_fail(err, VITRINE_EUSAGE,
-                            "container %s has the image that its step chose: leave "
-                            "--container-image out",
+                            "container %s has the image that its step chose, and cannot be "
+                            "joined where another is asked for",
                             job->spec->container);
     if (job->spec->image)
         return find_image(job, err);
     job->name = strdup(job->named.image ? job->named.image : job->spec->container);
     job->path = job->name ? strdup(job->name) : NULL;
     return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+}
+
+/* The same ids, in the namespace that is there. */
+static int share_fakeroot(struct job *job, struct vitrine_error *err)
+{
+    const struct running *running = &job->named.running;
+
+    if (fakeroot_open(&job->spec->identity, running->has_ranges, &job->fakeroot, err) < 0)
+        return -1;
+    (void)close(job->fakeroot.user_ns);
+    job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
+    return job->fakeroot.user_ns < 0
+               ? vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot share a namespace")
+               : 0;
 }
 
 /* With a root that others use already, but other mounts. */
@@ -300,10 +314,8 @@ static int start_beside(struct job *job, struct vitrine_error *err)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
     job->is_root = running->set.user >= 0;
-    if (job->is_root) {
-        job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
-        job->fakeroot.has_ranges = running->has_ranges;
-    }
+    if (job->is_root && share_fakeroot(job, err) < 0)
+        return -1;
     return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
 }
 
@@ -355,9 +367,9 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
         (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
-                       "container %s runs already, so --container-mounts and "
-                       "--container-unshare have no effect; with "
-                       "--container-name=%s:no_exec it gets these mounts",
+                       "container %s runs already and is as it is: --container-mounts and "
+                       "--container-unshare have no effect; mounts of its own has what "
+                       "is started with --container-name=%s:no_exec",
                        job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
