@@ -71,10 +71,27 @@ static bool is_in_place(const struct job *job)
            !job->private_root && !job->spec->container;
 }
 
+/* Nobody would know what he has edited where only some of the files are his; without a
+ * word of his about it, he may still run what is there. */
+static int check_in_place(struct job *job, struct vitrine_error *err)
+{
+    if (!is_in_place(job) || faccessat(job->image_fd, ".", W_OK, AT_EACCESS) == 0)
+        return 0;
+    if (job->spec->root != VITRINE_ROOT_UNSET)
+        return vitrine_fail(err, VITRINE_EPERM,
+                            "you may not write to directory %s: use a copy, or leave "
+                            "--container-writable out",
+                            job->name);
+    job->read_only = true;
+    return 0;
+}
+
 static int mount_image(struct job *job, struct vitrine_error *err)
 {
     bool is_directory = job->image.info.kind == IMAGE_DIRECTORY;
 
+    if (check_in_place(job, err) < 0)
+        return -1;
     job->in_place = is_in_place(job);
     job->has_upper = !job->in_place && (!job->read_only || job->named.exists);
     job->owned = !is_directory && (job->has_upper || job->is_root);
@@ -165,7 +182,7 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .writable = job->writable,
         .size = config->writable_size,
         .read_only = job->read_only,
-        .owned = job->owned || job->in_place,
+        .owned = job->owned || job->in_place || job->has_upper,
         .root_gids = job->is_root ? fakeroot_gids(&job->fakeroot) : 0,
         .private_tmp = job->compat,
         .private_ipc = wish->unshare & VITRINE_UNSHARE_IPC,

@@ -170,6 +170,16 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
 
 /* --- a root that is there --- */
 
+static int bind_etc(struct builder *b, int root, struct vitrine_error *err)
+{
+    uint32_t root_gids = b->spec->root_gids;
+
+    if (etcfiles_read(root, &b->spec->wish->identity, root_gids, &b->etc, err) < 0 ||
+        etcfiles_bind(&b->etc, &b->skeleton, root, root_gids == 0, err) < 0)
+        return -1;
+    return root_gids == 1 ? etcfiles_bind_apt(&b->skeleton, root, err) : 0;
+}
+
 static int adopt_root(struct builder *b, struct vitrine_error *err)
 {
     cleanup_fd int root = overlay_adopt(b->spec->mount, &b->skeleton, err);
@@ -179,9 +189,7 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
     b->shown.has_late = true;
     if (b->spec->base == ROOTFS_IN_PLACE &&
         (image_check_arch(root, b->spec->image_name, err) < 0 ||
-         etcfiles_read(root, &b->spec->wish->identity, b->spec->root_gids, &b->etc, err) <
-             0 ||
-         etcfiles_bind(&b->etc, &b->skeleton, root, b->spec->root_gids == 0, err) < 0))
+         bind_etc(b, root, err) < 0))
         return -1;
     if (meta_read(root, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
