@@ -4,7 +4,8 @@
 
 /*
  * libvitrine: puts processes inside a container image that is a SquashFS file, a SIF file
- * or a directory, with a mount namespace and nothing else. See libvitrine(3).
+ * or a directory, with a mount namespace and, only where it is asked for, others. See
+ * libvitrine(3).
  *
  * The library knows nothing of Slurm, keeps no global state, never prints, never exits,
  * and reports each failure as one sentence in a struct vitrine_error.
@@ -170,9 +171,9 @@ struct vitrine_spec {
     unsigned unshare;  /* of enum vitrine_unshare */
     bool starts_steps; /* what runs inside is a script that calls Slurm's commands, which
                           do not work for a fake root: it becomes none by default */
-    const char *save; /* a file to which the container shall be saved, or NULL */
-    int server_log;   /* write end of a pipe: the FUSE server holds it as long as it
-                         lives, and reports there; -1 without */
+    const char *save;  /* a file to which the container shall be saved, or NULL */
+    int server_log;    /* write end of a pipe: the FUSE server holds it as long as it
+                          lives, and reports there; -1 without */
     struct vitrine_identity identity;
 };
 
@@ -211,13 +212,15 @@ struct vitrine_ready {
 
 /*
  * Keeps, in a single-threaded process that runs as root and is about to become the user,
- * the capabilities that the two calls below take. They are not effective until then.
+ * the capabilities that vitrine_prepare() and vitrine_join() take. They are not effective
+ * until then.
  */
 VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
  * As root, before a process becomes the user: makes a place for the named containers of a
- * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->container.
+ * user, or of one of his jobs, on this node. vitrine_prepare() needs it for
+ * spec->container.
  */
 VITRINE_PUBLIC int vitrine_make_room(const struct vitrine_config *config, uid_t uid,
                                      gid_t gid, const char *job,

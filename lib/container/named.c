@@ -128,8 +128,8 @@ static bool is_gone(const struct named *named)
 /* --- its lock --- */
 
 /*
- * 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. The lock is
- * slurmstepd's: a process that has survived that is found also without it.
+ * 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. The lock
+ * is slurmstepd's: a process that has survived that is found also without it.
  */
 static neg_errno settle_once(struct named *named)
 {

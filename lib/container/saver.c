@@ -51,8 +51,8 @@ int saver_start(struct job *job, struct vitrine_error *err)
         return -1;
     const char *home = job->spec->identity.home;
     bool at_home = file[0] == '~' && file[1] == '/' && home;
-    cleanup_free char *path = path_join(at_home ? home : job->spec->cwd,
-                                        at_home ? file + 2 : file);
+    cleanup_free char *path =
+        path_join(at_home ? home : job->spec->cwd, at_home ? file + 2 : file);
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     char *name = strrchr(path, '/');

@@ -65,25 +65,22 @@ static int find_image(struct job *job, struct vitrine_error *err)
     return check_image(job, err);
 }
 
+/* Only for who says so: a default changes no directory of his. */
 static bool is_in_place(const struct job *job)
 {
-    return job->image.info.kind == IMAGE_DIRECTORY && !job->read_only &&
-           !job->private_root && !job->spec->container;
+    return job->image.info.kind == IMAGE_DIRECTORY &&
+           job->spec->root == VITRINE_ROOT_WRITABLE && !job->spec->container;
 }
 
-/* Nobody would know what he has edited where only some of the files are his; without a
- * word of his about it, he may still run what is there. */
-static int check_in_place(struct job *job, struct vitrine_error *err)
+/* Nobody would know what he has edited where only some of the files are his. */
+static int check_in_place(const struct job *job, struct vitrine_error *err)
 {
     if (!is_in_place(job) || faccessat(job->image_fd, ".", W_OK, AT_EACCESS) == 0)
         return 0;
-    if (job->spec->root != VITRINE_ROOT_UNSET)
-        return vitrine_fail(err, VITRINE_EPERM,
-                            "you may not write to directory %s: use a copy, or leave "
-                            "--container-writable out",
-                            job->name);
-    job->read_only = true;
-    return 0;
+    return vitrine_fail(err, VITRINE_EPERM,
+                        "you may not write to directory %s: use a copy, or leave "
+                        "--container-writable out",
+                        job->name);
 }
 
 static int mount_image(struct job *job, struct vitrine_error *err)
@@ -295,10 +292,11 @@ static int start_new(struct job *job, struct vitrine_error *err)
 static int name_running(struct job *job, struct vitrine_error *err)
 {
     if (job->spec->image && !job->named.image)
-        return vitrine_fail(err, VITRINE_EUSAGE,
-                            "container %s has the image that its step chose, and cannot be "
-                            "joined where another is asked for",
-                            job->spec->container);
+        return vitrine_fail(
+            err, VITRINE_EUSAGE,
+            "container %s has the image that its step chose, and cannot be "
+            "joined where another is asked for",
+            job->spec->container);
     if (job->spec->image)
         return find_image(job, err);
     job->name = strdup(job->named.image ? job->named.image : job->spec->container);
@@ -383,11 +381,12 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
-                       "container %s runs already and is as it is: --container-mounts and "
-                       "--container-unshare have no effect; mounts of its own has what "
-                       "is started with --container-name=%s:no_exec",
-                       job->spec->container, job->spec->container);
+        (void)snprintf(
+            job->inside.remark, sizeof(job->inside.remark),
+            "container %s runs already and is as it is: --container-mounts and "
+            "--container-unshare have no effect; mounts of its own has what "
+            "is started with --container-name=%s:no_exec",
+            job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
 
