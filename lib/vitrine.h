@@ -201,13 +201,14 @@ struct vitrine_container {
 
 /* What the tasks of a prepared container need to know; holds no pointer. */
 struct vitrine_ready {
-    bool by_fuse;       /* the image is served by FUSE */
-    bool fake_root;     /* tasks are root in a namespace of the user's */
-    bool fake_ids;      /* and have no other id than that */
-    bool pytorch;       /* Compat=pyxis, and the image is for PyTorch */
-    char workdir[4096]; /* where tasks start; "": where they are */
-    char image[4096];   /* the image file that was found */
-    char remark[1024];  /* a line for the user, or "" */
+    bool by_fuse;        /* the image is served by FUSE */
+    bool mounts_by_fuse; /* a SquashFS of its mounts is */
+    bool fake_root;      /* tasks are root in a namespace of the user's */
+    bool fake_ids;       /* and have no other id than that */
+    bool pytorch;        /* Compat=pyxis, and the image is for PyTorch */
+    char workdir[4096];  /* where tasks start; "": where they are */
+    char image[4096];    /* the image file that was found */
+    char remark[1024];   /* a line for the user, or "" */
 };
 
 /*

@@ -391,6 +391,7 @@ void stepd_task(spank_t sp)
 
 static void tell_of_dead_server(spank_t sp)
 {
+    const struct vitrine_ready *ready = leader_ready(step.leader);
     char words[256];
     struct vitrine_error err;
 
@@ -398,11 +399,17 @@ static void tell_of_dead_server(spank_t sp)
         return;
     step.told_of_server = true;
     leader_server_words(step.leader, words, sizeof(words));
-    (void)vitrine_fail(
-        &err, VITRINE_OK,
-        "the server of image %s ended before the step did (killed, or out of "
-        "memory?); tasks could no longer read the image%s%s",
-        leader_ready(step.leader)->image, words[0] ? ": " : "", words);
+    if (ready->by_fuse)
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of image %s ended before the step did (killed, or out of "
+            "memory?); tasks could no longer read the image%s%s",
+            ready->image, words[0] ? ": " : "", words);
+    else
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of what --container-mounts has from SquashFS files ended before "
+            "the step did (killed, or out of memory?); tasks could no longer read that");
     report_step(node(sp), err.text);
 }
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "container/datamounts.h"
 #include "container/entrypoint.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
@@ -99,64 +100,13 @@ static int mount_image(struct job *job, struct vitrine_error *err)
         .config = job->config,
         .name = job->name,
         .server_log = job->spec->server_log,
+        .server_alive = job->spec->server_log,
         .owners = job->owned ? &job->fakeroot.owners : NULL,
         .user_ns = job->fakeroot.user_ns,
         .has_ranges = job->fakeroot.has_ranges,
         .in_place = job->in_place,
     };
     return imagemount_open(&wish, job->image_fd, &job->image, err);
-}
-
-/* --- what else is mounted --- */
-
-static int open_data(struct job *job, const struct mountspec *spec, int *ret,
-                     struct vitrine_error *err)
-{
-    cleanup_free char *path =
-        mountspec_source(spec, job->spec->cwd, job->spec->identity.home);
-    struct imagemount data = {.mount = -1};
-    struct vitrine_error why = {0};
-    const struct imagemount_wish wish = {.config = job->config,
-                                         .name = path,
-                                         .server_log = job->spec->server_log,
-                                         .owners =
-                                             job->is_root ? &job->fakeroot.owners : NULL,
-                                         .user_ns = job->fakeroot.user_ns,
-                                         .has_ranges = job->fakeroot.has_ranges};
-
-    if (!path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    cleanup_fd int fd = lookup_open(path);
-    if (fd < 0 && spec->nofail)
-        return 0;
-    if (fd < 0)
-        return mountspec_fail(spec, err, VITRINE_ENOIMAGE, fd, "cannot open %s", path);
-    if (imagemount_open(&wish, fd, &data, &why) < 0)
-        return mountspec_fail(spec, err, why.code, 0, "%s", why.text);
-    job->image.by_fuse |= data.by_fuse;
-    *ret = data.mount;
-    if (data.info.kind != IMAGE_DIRECTORY)
-        return 0;
-    return mountspec_fail(spec, err, VITRINE_EFORMAT, 0,
-                          "%s is a directory, and not a SquashFS or SIF file", path);
-}
-
-static int open_mounts(struct job *job, struct vitrine_error *err)
-{
-    if (!job->spec->mounts)
-        return 0;
-    if (mountspec_parse(job->spec->mounts, &job->mounts, &job->nmounts, err) < 0)
-        return vitrine_wrap(err, "--container-mounts");
-    job->data = calloc(job->nmounts, sizeof(*job->data));
-    if (!job->data)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    for (size_t i = 0; i < job->nmounts; i++)
-        job->data[i] = -1;
-    for (size_t i = 0; i < job->nmounts; i++)
-        if (job->mounts[i].kind == MOUNTSPEC_SQUASHFS &&
-            open_data(job, &job->mounts[i], &job->data[i], err) < 0)
-            return -1;
-    return 0;
 }
 
 /* --- the root --- */
@@ -243,6 +193,8 @@ static int build_root(struct job *job, struct vitrine_error *err)
         return err && strstr(err->text, job->name)
                    ? -1
                    : vitrine_wrap(err, "cannot run image %s", job->name);
+    if (job->remark[0])
+        memcpy(job->inside.remark, job->remark, sizeof(job->remark));
     job->container.fd[VITRINE_FD_MNT] = left[NS_MNT];
     job->container.fd[VITRINE_FD_NET] = left[NS_NET];
     job->container.fd[VITRINE_FD_IPC] = left[NS_IPC];
@@ -282,7 +234,7 @@ static int record(struct job *job, struct vitrine_error *err)
 static int start_new(struct job *job, struct vitrine_error *err)
 {
     if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-        open_mounts(job, err) < 0 || open_writable(job, err) < 0 ||
+        datamounts_open(job, err) < 0 || open_writable(job, err) < 0 ||
         build_root(job, err) < 0)
         return -1;
     return record(job, err);
@@ -304,20 +256,6 @@ static int name_running(struct job *job, struct vitrine_error *err)
     return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
 }
 
-/* The same ids, in the namespace that is there. */
-static int share_fakeroot(struct job *job, struct vitrine_error *err)
-{
-    const struct running *running = &job->named.running;
-
-    if (fakeroot_open(&job->spec->identity, running->has_ranges, &job->fakeroot, err) < 0)
-        return -1;
-    (void)close(job->fakeroot.user_ns);
-    job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
-    return job->fakeroot.user_ns < 0
-               ? vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot share a namespace")
-               : 0;
-}
-
 /* With a root that others use already, but other mounts. */
 static int start_beside(struct job *job, struct vitrine_error *err)
 {
@@ -329,9 +267,10 @@ static int start_beside(struct job *job, struct vitrine_error *err)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
     job->is_root = running->set.user >= 0;
-    if (job->is_root && share_fakeroot(job, err) < 0)
+    if (job->is_root && fakeroot_adopt(&job->spec->identity, running->set.user,
+                                       running->has_ranges, &job->fakeroot, err) < 0)
         return -1;
-    return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
+    return datamounts_open(job, err) < 0 ? -1 : build_root(job, err);
 }
 
 /* What of the host is to be seen in a container that runs: what is there, but for where

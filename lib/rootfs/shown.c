@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "rootfs/hostmounts.h"
+#include "rootfs/overlay.h"
 #include "rootfs/target.h"
 
 #include <fcntl.h>
@@ -96,6 +97,9 @@ static neg_errno add_host_mount(void *arg, const char *target)
 {
     struct shown *shown = arg;
 
+    /* What lies there by now is the builder's own, and the host's is out of sight. */
+    if (path_is_below(target, OVERLAY_BASE))
+        return 0;
     for (size_t i = 0; i < shown->wish->nexclude; i++)
         if (path_is_below(target, shown->wish->exclude[i]))
             return 0;
