@@ -111,6 +111,18 @@ static int mount_image(struct job *job, struct vitrine_error *err)
 
 /* --- the root --- */
 
+/* The directory where the user is, unless that would show the home that he does not want;
+ * with pyxis nobody expects to be there. */
+static const char *shown_cwd(const struct job *job)
+{
+    const char *cwd = job->spec->cwd, *home = job->spec->identity.home;
+
+    if (job->compat || (!job->show_home && cwd && path_is_normal(cwd) && home &&
+                        path_is_below(home, cwd)))
+        return NULL;
+    return cwd;
+}
+
 static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *err)
 {
     const struct job *job = arg;
@@ -136,8 +148,10 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .shown =
             {
                 .uid = wish->identity.uid,
-                .home = job->show_home ? wish->identity.home : NULL,
-                .cwd = wish->cwd,
+                .home = wish->identity.home,
+                .show_home = job->show_home,
+                .home_at = job->compat && job->is_root ? "/root" : NULL,
+                .cwd = shown_cwd(job),
                 .host_mounts = config->mount_host,
                 .include = config->mount_include,
                 .ninclude = config->nmount_include,
@@ -153,7 +167,6 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
                    .home = wish->identity.home,
                    .trees = job->data},
         .pyxis = job->compat,
-        .show_home = job->show_home,
         .environ = job->container.fd[VITRINE_FD_ENVIRON],
         .entrypoint_command = ENTRYPOINT_COMMAND,
         .wish = wish,

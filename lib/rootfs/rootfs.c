@@ -120,6 +120,16 @@ static int make_volume_points(const struct builder *b, struct vitrine_error *err
     return 0;
 }
 
+/* HOME is set, so it must be there, if only to be empty; an image may have something else
+ * in its place. */
+static void make_home(const struct builder *b)
+{
+    const char *home = b->spec->root_gids ? "/root" : b->spec->shown.home;
+
+    if (!b->spec->shown.show_home && home)
+        (void)skeleton_point(&b->skeleton, home, S_IFDIR);
+}
+
 /* Everything that is written; from here on the builder can only mount. */
 static int fill_layer(struct builder *b, struct vitrine_error *err)
 {
@@ -132,6 +142,7 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
         return -1;
     if (make_volume_points(b, err) < 0)
         return -1;
+    make_home(b);
     return usermounts_points(&b->mounts, &b->skeleton, &b->shown.plan, err);
 }
 
@@ -234,13 +245,22 @@ static int mount_volumes(const struct builder *b, int root, struct vitrine_error
     return 0;
 }
 
+/* Where the host has all homes in one mount, as most have. */
+static int hide_home(const struct builder *b, int root, struct vitrine_error *err)
+{
+    const struct own_mount own = {"tmpfs", b->shown.plan.hidden, "0700", true};
+
+    return plan_has_to_hide(&b->shown.plan) ? mount_own(root, &own, err) : 0;
+}
+
 static int attach(struct builder *b, int root, struct vitrine_error *err)
 {
     const struct rootfs_spec *spec = b->spec;
 
     if (spec->private_tmp && mount_own(root, &own_tmp, err) < 0)
         return -1;
-    if (shown_attach(&b->shown, root, err) < 0)
+    if (shown_attach(&b->shown, root, err) < 0 || hide_home(b, root, err) < 0 ||
+        shown_attach_hidden(&b->shown, root, err) < 0)
         return -1;
     for (size_t i = 0; spec->private_ipc && i < sizeof(own_ipc) / sizeof(*own_ipc); i++)
         if (mount_own(root, &own_ipc[i], err) < 0)
@@ -277,7 +297,7 @@ static int describe(const struct builder *b, int root, struct inside *ret,
         .image_name = spec->image_path,
         .pyxis = spec->pyxis,
         .fake_root = spec->root_gids != 0,
-        .show_home = spec->show_home,
+        .show_home = spec->shown.show_home,
         .last = b->tools.bin,
         .visible = is_visible,
         .arg = (void *)b,
@@ -317,6 +337,8 @@ int rootfs_build(const struct rootfs_spec *spec, struct inside *ret, int *ret_up
     };
 
     plan_init(&b.shown.plan);
+    if (!spec->shown.show_home && who->home && path_is_normal(who->home) && who->home[1])
+        b.shown.plan.hidden = who->home;
     int rc = build(&b, ret, err);
     plan_free(&b.shown.plan);
     usermounts_free(&b.mounts);

@@ -36,7 +36,7 @@ struct rootfs_spec {
     bool private_tmp, private_ipc;
     struct shown_wish shown;
     struct usermounts_wish mounts;
-    bool pyxis, show_home; /* for inside.h */
+    bool pyxis; /* for inside.h */
     int environ;
     const char *entrypoint_command;  /* where VITRINE_ENVIRON_COMMAND is shown, if the
                                         image's entry point shall be run */
