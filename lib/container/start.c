@@ -274,6 +274,21 @@ static int start_new(struct job *job, struct vitrine_error *err)
     return record(job, err);
 }
 
+/* The image of a container that runs: if one is given, it must be that. */
+static int name_running(struct job *job, struct vitrine_error *err)
+{
+    if (job->spec->image && !job->named.image)
+        return vitrine_fail(err, VITRINE_EUSAGE,
+                            "container %s has the image that its step chose: leave "
+                            "--container-image out",
+                            job->spec->container);
+    if (job->spec->image)
+        return find_image(job, err);
+    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
+    job->path = job->name ? strdup(job->name) : NULL;
+    return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+}
+
 /* With a root that others use already, but other mounts. */
 static int start_beside(struct job *job, struct vitrine_error *err)
 {
@@ -281,13 +296,9 @@ static int start_beside(struct job *job, struct vitrine_error *err)
 
     job->shares_root = true;
     job->image.mount = kmount_root_of(running->set.mnt);
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
     if (job->image.mount < 0)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = running->set.user >= 0;
     if (job->is_root) {
         job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
@@ -335,10 +346,6 @@ static int join_running(struct job *job, struct vitrine_error *err)
 {
     struct userns_set *set = &job->named.running.set;
 
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = set->user >= 0;
     job->fakeroot.has_ranges = job->named.running.has_ranges;
     job->container.fd[VITRINE_FD_MNT] = steal_fd(&set->mnt);
@@ -371,6 +378,8 @@ int start_container(struct job *job, struct vitrine_error *err)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot keep the environment");
     if (!job->named.runs)
         return start_new(job, err);
+    if (name_running(job, err) < 0)
+        return -1;
     return spec->start == VITRINE_START_NO_EXEC ? start_beside(job, err)
                                                 : join_running(job, err);
 }

@@ -64,7 +64,7 @@ static int builder_work(struct builder *b, struct vitrine_error *err)
     if ((rc = fd_send(b->sock, &go, sizeof(go), -1)) < 0 ||
         (rc = fd_recv(b->sock, &go, sizeof(go), false, &none)) < 0)
         return error_from(err, VITRINE_EINTERNAL, rc, "lost contact to the task");
-    rc = b->wish->user_ns >= 0 ? caps_builder_settle() : userns_settle(b->user);
+    rc = b->wish->user_ns >= 0 ? caps_builder_settle_root() : userns_settle(b->user);
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user");
     /* After the last change of credentials, which would clear it. */

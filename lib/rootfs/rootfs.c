@@ -92,7 +92,7 @@ static int open_layers(struct builder *b, struct vitrine_error *err)
     if (b->spec->has_upper && overlay_add_upper(&b->skeleton, b->spec->writable,
                                                 b->spec->size, &b->upper, err) < 0)
         return -1;
-    return change_caps(caps_builder_settle, err);
+    return change_caps(caps_builder_disown, err);
 }
 
 /* An image may want directories of its own to be writable. Where it has nothing in them
@@ -158,7 +158,7 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
         meta_read(b->skeleton.image, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || fill_layer(b, err) < 0)
         return -1;
-    if (acts_as_user(b->spec) && change_caps(caps_builder_settle, err) < 0)
+    if (acts_as_user(b->spec) && change_caps(caps_builder_disown, err) < 0)
         return -1;
     cleanup_fd int root =
         overlay_mount(b->spec->tag, b->spec->has_upper, b->spec->read_only, err);
