@@ -165,7 +165,7 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .writable = job->writable,
         .size = config->writable_size,
         .read_only = job->read_only,
-        .owned = job->owned || job->in_place,
+        .owned = job->owned || job->in_place || job->has_upper,
         .root_gids = job->is_root ? fakeroot_gids(&job->fakeroot) : 0,
         .private_tmp = job->compat,
         .private_ipc = wish->unshare & VITRINE_UNSHARE_IPC,
