@@ -36,7 +36,7 @@ struct job {
     int *data;     /* for each mount a detached one of its SquashFS, or -1 */
     int writable;  /* detached mount with the upper layer, or -1: tmpfs */
     int upper;     /* the upper layer, when it is there */
-    char tag[320]; /* of the overlay */
+    char tag[384]; /* of the overlay */
     struct inside inside;
     struct vitrine_container container;
 };
