@@ -233,11 +233,11 @@ static int open_writable(struct job *job, struct vitrine_error *err)
                              : 0;
 }
 
-static int record(struct job *job, struct vitrine_error *err)
+int start_record(struct job *job, struct vitrine_error *err)
 {
     char print[IMAGEMOUNT_PRINT];
 
-    if (!job->spec->container)
+    if (job->named.dir < 0 || job->named.exists)
         return 0;
     if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
         return -1;
@@ -246,14 +246,14 @@ static int record(struct job *job, struct vitrine_error *err)
 
 static int start_new(struct job *job, struct vitrine_error *err)
 {
-    if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-        datamounts_open(job, err) < 0 || open_writable(job, err) < 0 ||
-        build_root(job, err) < 0)
-        return -1;
-    return record(job, err);
+    return find_image(job, err) < 0 || mount_image(job, err) < 0 ||
+                   datamounts_open(job, err) < 0 || open_writable(job, err) < 0
+               ? -1
+               : build_root(job, err);
 }
 
-/* The image of a container that runs: if one is given, it must be that. */
+/* The image of a container that runs: if one is given, it must be that, and if it is
+ * needed again it must not be another meanwhile. */
 static int name_running(struct job *job, struct vitrine_error *err)
 {
     if (job->spec->image && !job->named.image)
@@ -262,7 +262,7 @@ static int name_running(struct job *job, struct vitrine_error *err)
             "container %s has the image that its step chose, and cannot be "
             "joined where another is asked for",
             job->spec->container);
-    if (job->spec->image)
+    if (job->spec->image || (job->spec->save && job->named.image))
         return find_image(job, err);
     job->name = strdup(job->named.image ? job->named.image : job->spec->container);
     job->path = job->name ? strdup(job->name) : NULL;
@@ -348,11 +348,10 @@ int start_container(struct job *job, struct vitrine_error *err)
 
     if (spec->container && named_open(job->config, spec, &job->named, err) < 0)
         return -1;
-    if (spec->container)
-        (void)snprintf(job->tag, sizeof(job->tag), "%s", job->named.tag);
-    else
-        (void)snprintf(job->tag, sizeof(job->tag), "vitrine:step/%s",
-                       spec->step ? spec->step : "");
+    (void)snprintf(job->tag, sizeof(job->tag), "%s%s%s",
+                   spec->container ? job->named.tag : "vitrine:step/",
+                   !spec->container && spec->step ? spec->step : "",
+                   job->is_root ? RUNNING_FAKE_ROOT : "");
     job->container.fd[VITRINE_FD_ENVIRON] = memfd_create("environ", MFD_CLOEXEC);
     if (job->container.fd[VITRINE_FD_ENVIRON] < 0)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot keep the environment");
