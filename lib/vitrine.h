@@ -168,12 +168,10 @@ struct vitrine_spec {
     enum vitrine_choice mount_home, remap_root, entrypoint;
     bool entrypoint_log; /* what the entry point says goes to standard error */
     enum vitrine_root root;
-    unsigned unshare;  /* of enum vitrine_unshare */
-    bool starts_steps; /* what runs inside is a script that calls Slurm's commands, which
-                          do not work for a fake root: it becomes none by default */
-    const char *save;  /* a file to which the container shall be saved, or NULL */
-    int server_log;    /* write end of a pipe: the FUSE server holds it as long as it
-                          lives, and reports there; -1 without */
+    unsigned unshare; /* of enum vitrine_unshare */
+    const char *save; /* a file to which the container shall be saved, or NULL */
+    int server_log;   /* write end of a pipe: the FUSE server holds it as long as it
+                         lives, and reports there; -1 without */
     struct vitrine_identity identity;
 };
 

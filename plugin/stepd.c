@@ -187,7 +187,6 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .environ = task_environ(sp),
         .job = step.job,
         .step = step.name,
-        .starts_steps = job_is_batch(sp) || job_is_interactive(sp),
         .server_log = leader_server_log(step.leader),
         .identity = step.identity.who,
     };

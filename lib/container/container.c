@@ -29,9 +29,9 @@ static void choose(struct job *job)
     job->compat = compat;
     job->read_only = root == VITRINE_ROOT_READONLY;
     job->private_root = root == VITRINE_ROOT_PRIVATE;
-    job->is_root = spec->identity.uid != 0 &&
-                   (spec->remap_root == VITRINE_YES ||
-                    (spec->remap_root == VITRINE_UNSET && compat && !spec->starts_steps));
+    job->is_root =
+        spec->identity.uid != 0 && (spec->remap_root == VITRINE_YES ||
+                                    (spec->remap_root == VITRINE_UNSET && compat));
     job->show_home =
         spec->mount_home == VITRINE_YES || (spec->mount_home == VITRINE_UNSET && !compat);
 }
