@@ -147,7 +147,7 @@ static neg_errno receive_one(int control, struct save_message *ret)
 /* What it says at last, of which nothing is believed but whether it says yes. */
 static int receive(int control, enum vitrine_errcode code, struct vitrine_error *err)
 {
-    struct save_message message;
+    struct save_message message = {.ok = SAVE_FAILED};
     int rc;
 
     do {
