@@ -247,7 +247,7 @@ nodes_in_trouble() {
 #   base   a minimal system of the host's own distribution, with Python and Perl
 #   tiny   busybox and next to nothing else: no home, no /dev/shm, no user names
 #   mpi    base with the distribution's Open MPI and MPICH, and their clients of Slurm's PMI
-#   rpm    base with rpm, dnf and createrepo_c
+#   rpm    base with rpm, dnf, createrepo_c and setcap
 #   owners tiny with files of several owners and modes below /data
 tree_base() {
     local mirror suite components=main
@@ -291,7 +291,7 @@ tree_rpm() {
     cp /etc/resolv.conf "$1/etc/resolv.conf"
     chroot "$1" env DEBIAN_FRONTEND=noninteractive sh -ec '
         apt-get -q update
-        apt-get -q -y install --no-install-recommends rpm dnf createrepo-c
+        apt-get -q -y install --no-install-recommends rpm dnf createrepo-c libcap2-bin
         rm -rf /var/cache/apt/* /var/lib/apt/lists/*'
 }
 
