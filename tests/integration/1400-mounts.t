@@ -59,7 +59,6 @@ echo source >"$home/project/src/code"
 echo homely >"$home/a dir/f"
 echo dotted >"$home/project/.hidden"
 chown -R "$USER1:" "$home/project" "$home/a dir"
-cat_all='cat "$@"'
 
 # ---- forms --------------------------------------------------------------------------------
 
