@@ -247,8 +247,8 @@ for image in "$own/links.sqfs" "$home/links.sqfs" "$links"; do
     fails "$kind: a loop" "$data:/loop1/x" '.*: Too many levels of symbolic links'
     fails "$kind: a link to /" "$data:/to-root" '/to-root leads to the container.s root, on which nothing can be mounted'
     fails "$kind: a directory on a file" "$data:/real/file" \
-        'it is a directory, but in the image /real/file is a file or lies in one'
-    fails "$kind: a file on a directory" "$data/file:/real" 'it is a file, but in the image /real is a directory'
+        'it is a directory, but in the container /real/file is a file'
+    fails "$kind: a file on a directory" "$data/file:/real" 'it is a file, but in the container /real is a directory'
     fails "$kind: below a file" "$data:/real/file/x" '.*/real/file/x.*'
     shows "$kind: through a link into what the host shows" file "$data:/to-home/made.here" "cat $home/made.here/file"
     is "$kind: where it is made by the user" "$(stat -c '%U %a' "$home/made.here")" "$USER1 755"

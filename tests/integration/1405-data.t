@@ -188,7 +188,7 @@ fails "damaged, the user's" damaged.sqfs:/data:squashfs \
 fails "damaged, root's" "$own/damaged.sqfs:/data:squashfs" \
     "cannot use $own/damaged.sqfs: cannot serve the image: .*"
 fails 'a file for a target' "$own/one.sqfs:/etc/passwd:squashfs" \
-    'it is a directory, but in the image /etc/passwd is a file or lies in one'
+    'it is a directory, but in the container /etc/passwd is a file'
 nothing_serves
 report 'nothing serves what failed' $? || diagnose "$(devices) $(servers)"
 
