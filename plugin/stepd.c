@@ -79,8 +79,7 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     if (!step.leader || job_identity(sp, &step.identity, err) < 0)
         return -1;
     (void)snprintf(step.job, sizeof(step.job), "%u", job_item(sp, S_JOB_ID));
-    (void)snprintf(step.name, sizeof(step.name), "%s.%u", step.job,
-                   job_item(sp, S_JOB_STEPID));
+    job_step_name(sp, step.name, sizeof(step.name));
     return step.chosen.container ? vitrine_make_room(step.config, step.identity.who.uid,
                                                      step.identity.who.gid, step.job, err)
                                  : 0;
@@ -393,6 +392,7 @@ void stepd_task(spank_t sp)
 
 static void tell_of_dead_server(spank_t sp)
 {
+    const struct vitrine_ready *ready = leader_ready(step.leader);
     char words[256];
     struct vitrine_error err;
 
@@ -400,11 +400,17 @@ static void tell_of_dead_server(spank_t sp)
         return;
     step.told_of_server = true;
     leader_server_words(step.leader, words, sizeof(words));
-    (void)vitrine_fail(
-        &err, VITRINE_OK,
-        "the server of image %s ended before the step did (killed, or out of "
-        "memory?); tasks could no longer read the image%s%s",
-        leader_ready(step.leader)->image, words[0] ? ": " : "", words);
+    if (ready->by_fuse)
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of image %s ended before the step did (killed, or out of "
+            "memory?); tasks could no longer read the image%s%s",
+            ready->image, words[0] ? ": " : "", words);
+    else
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of what --container-mounts has from SquashFS files ended before "
+            "the step did (killed, or out of memory?); tasks could no longer read that");
     report_step(node(sp), err.text);
 }
 

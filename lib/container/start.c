@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "container/datamounts.h"
 #include "container/entrypoint.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
@@ -65,16 +66,30 @@ static int find_image(struct job *job, struct vitrine_error *err)
     return check_image(job, err);
 }
 
+/* Only for who says so: a default changes no directory of his. */
 static bool is_in_place(const struct job *job)
 {
-    return job->image.info.kind == IMAGE_DIRECTORY && !job->read_only &&
-           !job->private_root && !job->spec->container;
+    return job->image.info.kind == IMAGE_DIRECTORY &&
+           job->spec->root == VITRINE_ROOT_WRITABLE && !job->spec->container;
+}
+
+/* Nobody would know what he has edited where only some of the files are his. */
+static int check_in_place(const struct job *job, struct vitrine_error *err)
+{
+    if (!is_in_place(job) || faccessat(job->image_fd, ".", W_OK, AT_EACCESS) == 0)
+        return 0;
+    return vitrine_fail(err, VITRINE_EPERM,
+                        "you may not write to directory %s: use a copy, or leave "
+                        "--container-writable out",
+                        job->name);
 }
 
 static int mount_image(struct job *job, struct vitrine_error *err)
 {
     bool is_directory = job->image.info.kind == IMAGE_DIRECTORY;
 
+    if (check_in_place(job, err) < 0)
+        return -1;
     job->in_place = is_in_place(job);
     job->has_upper = !job->in_place && (!job->read_only || job->named.exists);
     job->owned = !is_directory && (job->has_upper || job->is_root);
@@ -85,64 +100,13 @@ static int mount_image(struct job *job, struct vitrine_error *err)
         .config = job->config,
         .name = job->name,
         .server_log = job->spec->server_log,
+        .server_alive = job->spec->server_log,
         .owners = job->owned ? &job->fakeroot.owners : NULL,
         .user_ns = job->fakeroot.user_ns,
         .has_ranges = job->fakeroot.has_ranges,
         .in_place = job->in_place,
     };
     return imagemount_open(&wish, job->image_fd, &job->image, err);
-}
-
-/* --- what else is mounted --- */
-
-static int open_data(struct job *job, const struct mountspec *spec, int *ret,
-                     struct vitrine_error *err)
-{
-    cleanup_free char *path =
-        mountspec_source(spec, job->spec->cwd, job->spec->identity.home);
-    struct imagemount data = {.mount = -1};
-    struct vitrine_error why = {0};
-    const struct imagemount_wish wish = {.config = job->config,
-                                         .name = path,
-                                         .server_log = job->spec->server_log,
-                                         .owners =
-                                             job->is_root ? &job->fakeroot.owners : NULL,
-                                         .user_ns = job->fakeroot.user_ns,
-                                         .has_ranges = job->fakeroot.has_ranges};
-
-    if (!path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    cleanup_fd int fd = lookup_open(path);
-    if (fd < 0 && spec->nofail)
-        return 0;
-    if (fd < 0)
-        return mountspec_fail(spec, err, VITRINE_ENOIMAGE, fd, "cannot open %s", path);
-    if (imagemount_open(&wish, fd, &data, &why) < 0)
-        return mountspec_fail(spec, err, why.code, 0, "%s", why.text);
-    job->image.by_fuse |= data.by_fuse;
-    *ret = data.mount;
-    if (data.info.kind != IMAGE_DIRECTORY)
-        return 0;
-    return mountspec_fail(spec, err, VITRINE_EFORMAT, 0,
-                          "%s is a directory, and not a SquashFS or SIF file", path);
-}
-
-static int open_mounts(struct job *job, struct vitrine_error *err)
-{
-    if (!job->spec->mounts)
-        return 0;
-    if (mountspec_parse(job->spec->mounts, &job->mounts, &job->nmounts, err) < 0)
-        return vitrine_wrap(err, "--container-mounts");
-    job->data = calloc(job->nmounts, sizeof(*job->data));
-    if (!job->data)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    for (size_t i = 0; i < job->nmounts; i++)
-        job->data[i] = -1;
-    for (size_t i = 0; i < job->nmounts; i++)
-        if (job->mounts[i].kind == MOUNTSPEC_SQUASHFS &&
-            open_data(job, &job->mounts[i], &job->data[i], err) < 0)
-            return -1;
-    return 0;
 }
 
 /* --- the root --- */
@@ -177,7 +141,7 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .writable = job->writable,
         .size = config->writable_size,
         .read_only = job->read_only,
-        .owned = job->owned || job->in_place,
+        .owned = job->owned || job->in_place || job->has_upper,
         .root_gids = job->is_root ? fakeroot_gids(&job->fakeroot) : 0,
         .private_tmp = job->compat,
         .private_ipc = wish->unshare & VITRINE_UNSHARE_IPC,
@@ -242,6 +206,8 @@ static int build_root(struct job *job, struct vitrine_error *err)
         return err && strstr(err->text, job->name)
                    ? -1
                    : vitrine_wrap(err, "cannot run image %s", job->name);
+    if (job->remark[0])
+        memcpy(job->inside.remark, job->remark, sizeof(job->remark));
     job->container.fd[VITRINE_FD_MNT] = left[NS_MNT];
     job->container.fd[VITRINE_FD_NET] = left[NS_NET];
     job->container.fd[VITRINE_FD_IPC] = left[NS_IPC];
@@ -267,11 +233,11 @@ static int open_writable(struct job *job, struct vitrine_error *err)
                              : 0;
 }
 
-static int record(struct job *job, struct vitrine_error *err)
+int start_record(struct job *job, struct vitrine_error *err)
 {
     char print[IMAGEMOUNT_PRINT];
 
-    if (!job->spec->container)
+    if (job->named.dir < 0 || job->named.exists)
         return 0;
     if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
         return -1;
@@ -280,11 +246,27 @@ static int record(struct job *job, struct vitrine_error *err)
 
 static int start_new(struct job *job, struct vitrine_error *err)
 {
-    if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-        open_mounts(job, err) < 0 || open_writable(job, err) < 0 ||
-        build_root(job, err) < 0)
-        return -1;
-    return record(job, err);
+    return find_image(job, err) < 0 || mount_image(job, err) < 0 ||
+                   datamounts_open(job, err) < 0 || open_writable(job, err) < 0
+               ? -1
+               : build_root(job, err);
+}
+
+/* The image of a container that runs: if one is given, it must be that, and if it is
+ * needed again it must not be another meanwhile. */
+static int name_running(struct job *job, struct vitrine_error *err)
+{
+    if (job->spec->image && !job->named.image)
+        return vitrine_fail(
+            err, VITRINE_EUSAGE,
+            "container %s has the image that its step chose, and cannot be "
+            "joined where another is asked for",
+            job->spec->container);
+    if (job->spec->image || (job->spec->save && job->named.image))
+        return find_image(job, err);
+    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
+    job->path = job->name ? strdup(job->name) : NULL;
+    return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
 }
 
 /* With a root that others use already, but other mounts. */
@@ -294,19 +276,14 @@ static int start_beside(struct job *job, struct vitrine_error *err)
 
     job->shares_root = true;
     job->image.mount = kmount_root_of(running->set.mnt);
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
     if (job->image.mount < 0)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = running->set.user >= 0;
-    if (job->is_root) {
-        job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
-        job->fakeroot.has_ranges = running->has_ranges;
-    }
-    return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
+    if (job->is_root && fakeroot_adopt(&job->spec->identity, running->set.user,
+                                       running->has_ranges, &job->fakeroot, err) < 0)
+        return -1;
+    return datamounts_open(job, err) < 0 ? -1 : build_root(job, err);
 }
 
 /* What of the host is to be seen in a container that runs: what is there, but for where
@@ -348,10 +325,6 @@ static int join_running(struct job *job, struct vitrine_error *err)
 {
     struct userns_set *set = &job->named.running.set;
 
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = set->user >= 0;
     job->fakeroot.has_ranges = job->named.running.has_ranges;
     job->container.fd[VITRINE_FD_MNT] = steal_fd(&set->mnt);
@@ -360,11 +333,12 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
-                       "container %s runs already, so --container-mounts and "
-                       "--container-unshare have no effect; with "
-                       "--container-name=%s:no_exec it gets these mounts",
-                       job->spec->container, job->spec->container);
+        (void)snprintf(
+            job->inside.remark, sizeof(job->inside.remark),
+            "container %s runs already and is as it is: --container-mounts and "
+            "--container-unshare have no effect; mounts of its own has what "
+            "is started with --container-name=%s:no_exec",
+            job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
 
@@ -374,16 +348,17 @@ int start_container(struct job *job, struct vitrine_error *err)
 
     if (spec->container && named_open(job->config, spec, &job->named, err) < 0)
         return -1;
-    if (spec->container)
-        (void)snprintf(job->tag, sizeof(job->tag), "%s", job->named.tag);
-    else
-        (void)snprintf(job->tag, sizeof(job->tag), "vitrine:step/%s",
-                       spec->step ? spec->step : "");
+    (void)snprintf(job->tag, sizeof(job->tag), "%s%s%s",
+                   spec->container ? job->named.tag : "vitrine:step/",
+                   !spec->container && spec->step ? spec->step : "",
+                   job->is_root ? RUNNING_FAKE_ROOT : "");
     job->container.fd[VITRINE_FD_ENVIRON] = memfd_create("environ", MFD_CLOEXEC);
     if (job->container.fd[VITRINE_FD_ENVIRON] < 0)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot keep the environment");
     if (!job->named.runs)
         return start_new(job, err);
+    if (name_running(job, err) < 0)
+        return -1;
     return spec->start == VITRINE_START_NO_EXEC ? start_beside(job, err)
                                                 : join_running(job, err);
 }

@@ -22,6 +22,7 @@ static const cap_value_t task_caps[] = {
     CAP_SETUID,     /* uid 0 to open loop devices and own the namespace; uid_map */
     CAP_SETGID,     /* gid_map */
     CAP_SETFCAP,    /* uid_map that maps uid 0 (Linux 5.12) */
+    CAP_SYS_PTRACE, /* the builder's uid_map, where /proc is mounted with hidepid */
 };
 
 static const cap_value_t builder_caps[] = {
@@ -29,8 +30,15 @@ static const cap_value_t builder_caps[] = {
     CAP_CHOWN,        /* mount points that look like the image's own */
     CAP_DAC_OVERRIDE, /* mount points in the image's root-owned directories */
     CAP_FOWNER,       /* their modes; copy-up in the overlay */
-    CAP_FSETID,       /* the same for set-group-ID bits, in a fake root's own overlay */
-    CAP_SETFCAP,      /* and for file capabilities, which hold in his namespace alone */
+};
+
+/*
+ * A fake root's builder has these as well, for the overlay that he will write to. Never
+ * the other kind: in a namespace where root is mapped, CAP_SETFCAP would let a user give
+ * his file capabilities that hold on the host.
+ */
+static const cap_value_t root_caps[] = {
+    CAP_SYS_ADMIN, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETFCAP,
 };
 
 static neg_errno set_caps(const cap_value_t *permitted, int npermitted,
@@ -109,17 +117,51 @@ neg_errno caps_builder_start(void)
     return prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) < 0 ? -errno : 0;
 }
 
-neg_errno caps_builder_settle(void)
+static neg_errno settle(const cap_value_t *caps, int ncaps)
 {
     if (prctl(PR_SET_KEEPCAPS, 0L, 0L, 0L, 0L) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0)
         return -errno;
-    return set_caps(builder_caps, COUNT(builder_caps), builder_caps, 1);
+    return set_caps(caps, ncaps, caps, 1);
+}
+
+neg_errno caps_builder_settle(void)
+{
+    return settle(builder_caps, COUNT(builder_caps));
+}
+
+neg_errno caps_builder_settle_root(void)
+{
+    return settle(root_caps, COUNT(root_caps));
+}
+
+/* The same permitted ones, and of these `effective`: all, or CAP_SYS_ADMIN. */
+static neg_errno use_caps(bool all)
+{
+    cap_flag_value_t is_root = CAP_CLEAR;
+    cap_t caps = cap_get_proc();
+
+    if (!caps)
+        return -errno;
+    int rc = cap_get_flag(caps, CAP_SETFCAP, CAP_PERMITTED, &is_root) < 0 ? -errno : 0;
+    (void)cap_free(caps);
+    if (rc < 0)
+        return rc;
+    if (is_root == CAP_SET)
+        return set_caps(root_caps, COUNT(root_caps), root_caps,
+                        all ? COUNT(root_caps) : 1);
+    return set_caps(builder_caps, COUNT(builder_caps), builder_caps,
+                    all ? COUNT(builder_caps) : 1);
 }
 
 neg_errno caps_builder_own_root(void)
 {
-    return set_caps(builder_caps, COUNT(builder_caps), builder_caps, COUNT(builder_caps));
+    return use_caps(true);
+}
+
+neg_errno caps_builder_disown(void)
+{
+    return use_caps(false);
 }
 
 neg_errno caps_builder_only_mount(void)

@@ -33,13 +33,16 @@ neg_errno caps_stay_root(void);
 
 /*
  * The builder's, in its own user namespace, where unshare(2) gave it everything.
- * caps_builder_start() keeps those that assembling a root takes, effective is only
- * CAP_SYS_ADMIN; the other two go from there to all of them and back to CAP_SYS_ADMIN for
- * good. `caps_builder_start` is called before setuid(2), `_settle` after it.
+ * caps_builder_start() is called before setuid(2) and caps_builder_settle() after it: it
+ * leaves those that assembling a root takes, effective is only CAP_SYS_ADMIN; _own_root()
+ * makes all of them effective and _disown() only that one again; _only_mount() gives up
+ * the others for good. A fake root's builder begins with _settle_root().
  */
 neg_errno caps_builder_start(void);
 neg_errno caps_builder_settle(void);
+neg_errno caps_builder_settle_root(void);
 neg_errno caps_builder_own_root(void);
+neg_errno caps_builder_disown(void);
 neg_errno caps_builder_only_mount(void);
 
 #endif

@@ -46,7 +46,8 @@ neg_errno userns_fake_root(const struct userns_ids *ids, int *ret_ns);
 
 /*
  * The other kind of builder: enters a namespace that the user owns, where it is root, and
- * creates a mount namespace (and `more`) of that one's. caps_builder_settle() follows.
+ * creates a mount namespace (and `more`) of that one's. caps_builder_settle_root()
+ * follows.
  */
 neg_errno userns_enter(int user_ns, int more);
 

@@ -92,7 +92,7 @@ static int open_layers(struct builder *b, struct vitrine_error *err)
     if (b->spec->has_upper && overlay_add_upper(&b->skeleton, b->spec->writable,
                                                 b->spec->size, &b->upper, err) < 0)
         return -1;
-    return change_caps(caps_builder_settle, err);
+    return change_caps(caps_builder_disown, err);
 }
 
 /* An image may want directories of its own to be writable. Where it has nothing in them
@@ -171,7 +171,7 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
         meta_read(b->skeleton.image, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || fill_layer(b, err) < 0)
         return -1;
-    if (acts_as_user(b->spec) && change_caps(caps_builder_settle, err) < 0)
+    if (acts_as_user(b->spec) && change_caps(caps_builder_disown, err) < 0)
         return -1;
     cleanup_fd int root =
         overlay_mount(b->spec->tag, b->spec->has_upper, b->spec->read_only, err);
@@ -183,6 +183,16 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
 
 /* --- a root that is there --- */
 
+static int bind_etc(struct builder *b, int root, struct vitrine_error *err)
+{
+    uint32_t root_gids = b->spec->root_gids;
+
+    if (etcfiles_read(root, &b->spec->wish->identity, root_gids, &b->etc, err) < 0 ||
+        etcfiles_bind(&b->etc, &b->skeleton, root, root_gids == 0, err) < 0)
+        return -1;
+    return root_gids == 1 ? etcfiles_bind_apt(&b->skeleton, root, err) : 0;
+}
+
 static int adopt_root(struct builder *b, struct vitrine_error *err)
 {
     cleanup_fd int root = overlay_adopt(b->spec->mount, &b->skeleton, err);
@@ -192,9 +202,7 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
     b->shown.has_late = true;
     if (b->spec->base == ROOTFS_IN_PLACE &&
         (image_check_arch(root, b->spec->image_name, err) < 0 ||
-         etcfiles_read(root, &b->spec->wish->identity, b->spec->root_gids, &b->etc, err) <
-             0 ||
-         etcfiles_bind(&b->etc, &b->skeleton, root, b->spec->root_gids == 0, err) < 0))
+         bind_etc(b, root, err) < 0))
         return -1;
     if (meta_read(root, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)

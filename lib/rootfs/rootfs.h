@@ -30,7 +30,7 @@ struct rootfs_spec {
     int writable;           /* this detached mount, or a new tmpfs for -1, */
     const char *size;       /* of at most so many bytes, "" for half of the memory */
     bool read_only;         /* and even so nothing can be written */
-    bool owned;             /* everything in the image belongs to the user */
+    bool owned;             /* what the layer adds is the user's, not root's */
     uint32_t root_gids;     /* not 0: the builder is in the user's own namespace, as its
                                root, with so many group ids */
     bool private_tmp, private_ipc;

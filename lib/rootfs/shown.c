@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "rootfs/hostmounts.h"
+#include "rootfs/overlay.h"
 #include "rootfs/target.h"
 
 #include <fcntl.h>
@@ -97,9 +98,8 @@ static neg_errno add_host_mount(void *arg, const char *target)
 {
     struct shown *shown = arg;
 
-    /* Below a /tmp of the container's own are by now the layers that it is made of. */
-    if (plan_is_hidden(&shown->plan, target) ||
-        (shown->private_tmp && path_is_below(target, "/tmp")))
+    /* What lies there by now is the builder's own, and the host's is out of sight. */
+    if (plan_is_hidden(&shown->plan, target) || path_is_below(target, OVERLAY_BASE))
         return 0;
     for (size_t i = 0; i < shown->wish->nexclude; i++)
         if (path_is_below(target, shown->wish->exclude[i]))

@@ -14,12 +14,14 @@
 
 #include <linux/limits.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define THREADS_MAX 64U
 
@@ -115,8 +117,13 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
                 struct vitrine_error *err)
 {
     struct output output;
+    struct stat st;
     int rc = output_open(&output, fd, format, count_threads(), err);
 
+    if (fstat(fd, &st) == 0) {
+        job->own_dev = st.st_dev;
+        job->own_ino = st.st_ino;
+    }
     job->output = &output;
     job->names = malloc(XATTR_LIST_MAX);
     job->value = malloc(XATTR_SIZE_MAX);
@@ -167,7 +174,7 @@ static int save(bool is_directory, uint64_t offset, int fd, struct vitrine_error
 static void report(int rc, const struct target *target, bool begun,
                    struct vitrine_error *err)
 {
-    struct save_message message = {.ok = rc == 0};
+    struct save_message message = {.ok = rc == 0 ? SAVE_DONE : SAVE_FAILED};
     const char *rest = !begun             ? ""
                        : target->replaces ? "; the old file is unchanged"
                                           : "; no file was made";
@@ -183,6 +190,29 @@ static void report(int rc, const struct target *target, bool begun,
                 *p = '?';
     }
     (void)fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1);
+}
+
+/* Says that the process is alive, which a stopped one cannot. */
+static void *beat(void *arg)
+{
+    const struct save_message message = {.ok = SAVE_WORKS};
+    const struct timespec pause = {.tv_sec = SAVE_BEAT_S};
+
+    (void)arg;
+    for (;;) {
+        (void)nanosleep(&pause, NULL);
+        if (fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
+            return NULL;
+    }
+}
+
+static int start_beating(struct vitrine_error *err)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, beat, NULL);
+    return errno == 0 ? 0
+                      : vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot start a thread");
 }
 
 static bool wait_for_go(void)
@@ -220,7 +250,9 @@ int main(int argc, char **argv)
         target_close(&target);
         return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    rc = target_open(&target, &err);
+    rc = start_beating(&err);
+    if (rc == 0)
+        rc = target_open(&target, &err);
     if (rc == 0)
         rc = save(is_directory, offset, target.fd, &err);
     if (rc == 0)

@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -30,12 +31,16 @@
 #define SAVE_PROGRAM VITRINE_SAVE_PROGRAM
 #endif
 
+/* How long it may be silent: it beats every two seconds, but may wait for a file server
+ * before it has begun. */
+#define SILENCE_MS 60000
+
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
 static neg_errno place_fds(const struct save_spec *spec, int control)
 {
-    cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     const int wanted[] = {null,           null,
                           null,           control,
                           spec->base,     spec->upper >= 0 ? spec->upper : null,
@@ -48,7 +53,6 @@ static neg_errno place_fds(const struct save_spec *spec, int control)
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
         if (dup2(high[i], (int)i) < 0)
             return -errno;
-    null = -1; /* a number that is used again */
     return 0;
 }
 
@@ -123,15 +127,37 @@ static neg_errno start(const struct save_spec *spec, int control)
     return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The next message, of which nothing is believed but whether it says yes. */
+/* The next message; -ETIME if nothing is heard from a process that may be stopped. */
+static neg_errno receive_one(int control, struct save_message *ret)
+{
+    struct pollfd poller = {.fd = control, .events = POLLIN};
+    int passed = -1, n;
+
+    do {
+        n = poll(&poller, 1, SILENCE_MS);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n < 0 ? -errno : -ETIME;
+    int rc = fd_recv(control, ret, sizeof(*ret), false, &passed);
+    if (passed >= 0)
+        (void)close(passed);
+    return rc;
+}
+
+/* What it says at last, of which nothing is believed but whether it says yes. */
 static int receive(int control, enum vitrine_errcode code, struct vitrine_error *err)
 {
     struct save_message message;
-    int passed = -1;
-    int rc = fd_recv(control, &message, sizeof(message), false, &passed);
+    int rc;
 
-    if (passed >= 0)
-        (void)close(passed);
+    do {
+        rc = receive_one(control, &message);
+    } while (rc == 0 && message.ok == SAVE_WORKS);
+    if (rc == -ETIME)
+        return vitrine_fail(
+            err, VITRINE_EINTERNAL,
+            "the process that saves the container does not answer (was it "
+            "stopped?); an old file is unchanged");
     if (rc == -EPIPE || rc == -ECONNRESET)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "the process that saves the container was killed (out of "
@@ -139,7 +165,7 @@ static int receive(int control, enum vitrine_errcode code, struct vitrine_error 
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "the process that saves the container is out of order");
-    if (message.ok == 1)
+    if (message.ok == SAVE_DONE)
         return 0;
     message.text[sizeof(message.text) - 1] = '\0';
     /* Control characters become harmless in there. */

@@ -8,10 +8,10 @@
 
 #define TASK_CAPS                                                                        \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_CHROOT) | CAP_BIT(CAP_SETUID) |            \
-     CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP))
+     CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETFCAP) | CAP_BIT(CAP_SYS_PTRACE))
 #define BUILDER_CAPS                                                                     \
     (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |           \
-     CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP))
+     CAP_BIT(CAP_FOWNER))
 
 static void must_have(uint64_t permitted, uint64_t effective)
 {
@@ -68,7 +68,7 @@ static void raise_and_lower(void *arg)
     must(child_caps("CapBnd:") == bounding);
 }
 
-START_TEST(raising_gives_five_capabilities_until_lowered)
+START_TEST(raising_gives_six_capabilities_until_lowered)
 {
     child_must(raise_and_lower, NULL);
 }
@@ -207,17 +207,40 @@ static void build(void *arg)
 
     must(caps_builder_own_root() == 0);
     must_have(BUILDER_CAPS, BUILDER_CAPS);
-    must(caps_builder_settle() == 0);
+    must(caps_builder_disown() == 0);
     must_have(BUILDER_CAPS, CAP_BIT(CAP_SYS_ADMIN));
     must(caps_builder_own_root() == 0);
 
     must(caps_builder_only_mount() == 0);
     must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
     must(caps_builder_own_root() == -EPERM);
+    must(caps_builder_disown() == -EPERM);
     must(caps_builder_settle() == -EPERM);
     must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
     must(setuid(0) < 0);
 }
+
+static void build_as_root(void *arg)
+{
+    const uint64_t all = BUILDER_CAPS | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SETFCAP);
+
+    must(caps_builder_settle_root() == 0);
+    must_have(all, CAP_BIT(CAP_SYS_ADMIN));
+    must(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+    must(caps_builder_own_root() == 0);
+    must_have(all, all);
+    must(caps_builder_disown() == 0);
+    must_have(all, CAP_BIT(CAP_SYS_ADMIN));
+    must(caps_builder_only_mount() == 0);
+    must_have(CAP_BIT(CAP_SYS_ADMIN), CAP_BIT(CAP_SYS_ADMIN));
+    must(caps_builder_own_root() == -EPERM);
+}
+
+START_TEST(fake_roots_builder_keeps_what_his_overlay_needs)
+{
+    child_must(build_as_root, NULL);
+}
+END_TEST
 
 START_TEST(builder_ends_with_the_right_to_mount_alone)
 {
@@ -248,13 +271,14 @@ static Suite *make_suite(void)
 
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, what_is_kept_is_not_effective);
-    tcase_add_test(tc, raising_gives_five_capabilities_until_lowered);
+    tcase_add_test(tc, raising_gives_six_capabilities_until_lowered);
     tcase_add_test(tc, nothing_can_be_raised_that_was_not_kept);
     tcase_add_test(tc, kept_capabilities_survive_a_moment_as_root);
     tcase_add_test(tc, forgetting_leaves_an_ordinary_process);
     tcase_add_test(tc, dropping_is_final_and_sets_no_new_privs);
     tcase_add_test(tc, no_capability_survives_an_exec);
     tcase_add_test(tc, job_of_root_keeps_what_root_has);
+    tcase_add_test(tc, fake_roots_builder_keeps_what_his_overlay_needs);
     tcase_add_test(tc, builder_ends_with_the_right_to_mount_alone);
     tcase_add_test(tc, builder_gains_nothing_that_it_had_not);
     suite_add_tcase(suite, tc);

@@ -213,6 +213,19 @@ START_TEST(missing_targets_are_made_behind_links)
 }
 END_TEST
 
+static void see_data_in_plan(void)
+{
+    must(holds("/plan/new/file", "data"));
+}
+
+START_TEST(links_that_lead_into_what_is_mounted_lead_there)
+{
+    ck_assert_int_eq(symlinkat("/y", tree, "x"), 0);
+    ck_assert_int_eq(symlinkat("./../plan/.", tree, "y"), 0);
+    trial_check((struct trial){.mounts = "./data:/x/new", .inside = see_data_in_plan});
+}
+END_TEST
+
 static void make_host_links(void)
 {
     must(symlink("/etc", "open/etc") == 0);
@@ -466,6 +479,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, nofail_passes_over_and_says_so_unless_silent);
     tcase_add_test(tc, links_of_the_image_lead_to_its_own_directories);
     tcase_add_test(tc, missing_targets_are_made_behind_links);
+    tcase_add_test(tc, links_that_lead_into_what_is_mounted_lead_there);
     tcase_add_test(tc, links_of_a_host_mount_stay_inside_too);
     tcase_add_test(tc, targets_in_what_is_mounted_are_made_as_the_user);
     tcase_add_test(tc, files_and_devices_are_mounted_on_files);

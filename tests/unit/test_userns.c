@@ -441,6 +441,26 @@ START_TEST(ranges_with_root_or_oneself_in_them_are_refused)
 }
 END_TEST
 
+static void map_hidden(void *arg)
+{
+    const gid_t groups[] = {CHILD_GID};
+
+    child_own_mounts();
+    must(mount("test", "/proc", "proc", 0, arg) == 0);
+    become_member(groups, 1);
+    must(open("/proc/1/status", O_RDONLY | O_CLOEXEC) < 0);
+    end_builder(make_builder(check_builder));
+    enter(make_fake_root(&no_ids));
+    must_read("/proc/self/uid_map", "0 54321 1 ");
+}
+
+START_TEST(processes_may_be_hidden_from_users)
+{
+    child_must(map_hidden, (void *)"hidepid=1");
+    child_must(map_hidden, (void *)"hidepid=2");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("userns");
@@ -457,6 +477,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, fake_root_with_subordinate_ids_can_become_others);
     tcase_add_test(tc, primary_group_cannot_be_left);
     tcase_add_test(tc, groups_that_the_kernel_cannot_map_are_left_out);
+    tcase_add_test(tc, processes_may_be_hidden_from_users);
     tcase_add_test(tc, ranges_with_root_or_oneself_in_them_are_refused);
     suite_add_tcase(suite, tc);
     return suite;
