@@ -16,8 +16,22 @@
 /* Far from what a shell script uses. */
 #define TELL_FD 100
 
-/* The shell's own, which are about the shell that said them. */
-static const char *const shells_own[] = {"_", "SHLVL", "PWD", "OLDPWD"};
+/* What no entry point decides: the shell's own, which are about the shell that said them,
+ * and what tells tasks apart, which is the leader's that it has seen. */
+static const char *const kept[] = {"_",       "SHLVL", "PWD",    "OLDPWD",
+                                   "SLURM_*", "PMI_*", "PMI2_*", "PMIX_*"};
+
+static bool is_kept(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+        size_t n = strlen(kept[i]);
+
+        if (kept[i][n - 1] == '*' ? len >= n - 1 && memcmp(kept[i], name, n - 1) == 0
+                                  : len == n && memcmp(kept[i], name, n) == 0)
+            return true;
+    }
+    return false;
+}
 
 /* --- in the child --- */
 
@@ -167,17 +181,14 @@ static int keep_environ(const struct entrypoint *e, const char *told,
     for (const char *p = told; *p && rc == 0; p += strlen(p) + 1) {
         size_t n = envlist_name_length(p);
 
-        if (n > 0)
+        if (n > 0 && !is_kept(p, n))
             rc = envlist_set(&list, p, n, p + n + 1);
     }
-    for (size_t i = 0; i < sizeof(shells_own) / sizeof(*shells_own) && rc == 0; i++) {
-        const char *name = shells_own[i];
-        const char *old = envlist_find(e->environ, name, strlen(name));
+    for (const char *const *var = e->environ; var && *var && rc == 0; var++) {
+        size_t n = envlist_name_length(*var);
 
-        if (old)
-            rc = envlist_set(&list, name, strlen(name), old);
-        else
-            envlist_unset(&list, name, strlen(name));
+        if (n > 0 && is_kept(*var, n))
+            rc = envlist_set(&list, *var, n, *var + n + 1);
     }
     if (rc == 0 && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0))
         rc = -errno;
