@@ -245,12 +245,14 @@ static void give_up(void)
     _exit(1);
 }
 
-/* The same for a task that failed alone: tasks that have not entered yet fail with it. */
+/* The same for a task that failed alone: tasks that have not entered yet fail with it,
+ * and of those that have, and fail as well, one tells why. */
 static void fail_alone(spank_t sp, const struct vitrine_error *err)
 {
-    report_task(node(sp), err->text);
-    (void)leader_enter(step.leader);
-    leader_fail(step.leader, err);
+    if (leader_enter(step.leader) != LEADER_FAILED) {
+        report_task(node(sp), err->text);
+        leader_fail(step.leader, err);
+    }
     leader_leave(step.leader);
     give_up();
 }

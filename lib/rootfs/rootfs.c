@@ -120,14 +120,16 @@ static int make_volume_points(const struct builder *b, struct vitrine_error *err
     return 0;
 }
 
-/* HOME is set, so it must be there, if only to be empty; an image may have something else
- * in its place. */
+/* HOME is set, and often where the user is, so it must be there, if only to be empty; an
+ * image may have something else in its place. */
 static void make_home(const struct builder *b)
 {
-    const char *home = b->spec->root_gids ? "/root" : b->spec->shown.home;
-
-    if (!b->spec->shown.show_home && home)
-        (void)skeleton_point(&b->skeleton, home, S_IFDIR);
+    if (b->spec->shown.show_home)
+        return;
+    if (b->spec->shown.home)
+        (void)skeleton_point(&b->skeleton, b->spec->shown.home, S_IFDIR);
+    if (b->spec->root_gids)
+        (void)skeleton_point(&b->skeleton, "/root", S_IFDIR);
 }
 
 /* Everything that is written; from here on the builder can only mount. */
