@@ -14,6 +14,8 @@
 
 #include <linux/limits.h>
 #include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -185,6 +187,30 @@ static void report(int rc, const struct target *target, bool begun,
     (void)fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1);
 }
 
+/* Held while it is decided what becomes of the file. */
+static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
+
+/* Nobody waits for the file any more: its step was killed, and the container may be used
+ * by others soon. */
+static void *watch_other_end(void *arg)
+{
+    struct pollfd other = {.fd = SAVE_CONTROL_FD};
+
+    while (poll(&other, 1, -1) < 0 && errno == EINTR)
+        ;
+    (void)pthread_mutex_lock(&deciding);
+    target_close(arg);
+    _exit(EXIT_FAILURE);
+}
+
+static int start_watching(struct target *target, struct vitrine_error *err)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, watch_other_end, target);
+    return errno ? vitrine_fail_sys(err, VITRINE_EINTERNAL, "no thread can be made") : 0;
+}
+
 static bool wait_for_go(void)
 {
     int passed = -1;
@@ -222,7 +248,10 @@ int main(int argc, char **argv)
     }
     rc = target_open(&target, &err);
     if (rc == 0)
+        rc = start_watching(&target, &err);
+    if (rc == 0)
         rc = save(is_directory, offset, target.fd, &err);
+    (void)pthread_mutex_lock(&deciding); /* for good */
     if (rc == 0)
         rc = target_commit(&target, &err);
     target_close(&target);
