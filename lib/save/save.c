@@ -190,7 +190,18 @@ int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_er
     return 0;
 }
 
-int save_finish(int control, struct vitrine_error *err)
+/* Whether an answer came first; a descriptor of -1 is passed over. */
+static bool await_answer(int control, int until)
+{
+    struct pollfd fds[] = {{.fd = control, .events = POLLIN}, {.fd = until}};
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return true; /* which then blocks */
+    return fds[0].revents != 0;
+}
+
+int save_finish(int control, int until, struct vitrine_error *err)
 {
     const char go = SAVE_GO;
     int rc = fd_send(control, &go, 1, -1);
@@ -199,5 +210,9 @@ int save_finish(int control, struct vitrine_error *err)
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
+    if (!await_answer(control, until))
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "the container is not saved, because its step was killed; an "
+                            "old file is unchanged");
     return receive(control, VITRINE_EINTERNAL, err);
 }
