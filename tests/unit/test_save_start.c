@@ -149,7 +149,7 @@ static void save_changes(void *arg)
     must(caps_keep() == 0);
     child_become_user();
     must(save_start(&spec, &control, &err) == 0);
-    if (save_finish(control, &err) < 0)
+    if (save_finish(control, -1, &err) < 0)
         (void)dprintf(STDERR_FILENO, "# %s\n", err.text);
     else
         _exit(0);
