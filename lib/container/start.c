@@ -359,12 +359,11 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(
-            job->inside.remark, sizeof(job->inside.remark),
-            "container %s runs already and is as it is: --container-mounts and "
-            "--container-unshare have no effect; mounts of its own has what "
-            "is started with --container-name=%s:no_exec",
-            job->spec->container, job->spec->container);
+        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
+                       "container %s runs already, so --container-mounts and "
+                       "--container-unshare have no effect; with "
+                       "--container-name=%s:no_exec it gets these mounts",
+                       job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
 

@@ -137,7 +137,7 @@ neg_errno shown_plan(struct shown *shown)
     if (rc == 0)
         rc = add_all(shown, wish->files, PLAN_COVERS);
     if (rc == 0)
-        rc = add_all(shown, wish->scripts, PLAN_COVERS);
+        rc = add_all(shown, wish->scripts, 0);
     if (rc == 0)
         rc = add_all(shown, wish->binds, 0);
     return rc;

@@ -409,7 +409,7 @@ ${user_link##*/}.file" "$user_link.file" "cat $user_link.file; ls -A /tmp"
 shows 'pyxis: the whole of it' "host" "/tmp:/host-tmp" "cat /host-tmp/${user_link##*/}.file"
 shows 'pyxis: /tmp itself' "host" /tmp "cat $user_link.file"
 shows 'pyxis: enroot flags' file "$data:/data:x-create=auto+rbind+ro+nosuid+rslave" 'cat /data/file'
-shows 'pyxis: home is not there' 1 "$data:/data" "ls $home >/dev/null 2>&1; echo \$?" -D /
+shows 'pyxis: home is not there' '' "$data:/data" "ls -A $home 2>/dev/null" -D /
 shows 'pyxis: unless it is mounted' source "$home" "cat $home/project/src/code" -D /
 shared_cluster
 
