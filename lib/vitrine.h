@@ -4,7 +4,8 @@
 
 /*
  * libvitrine: puts processes inside a container image that is a SquashFS file, a SIF file
- * or a directory, with a mount namespace and nothing else. See libvitrine(3).
+ * or a directory, with a mount namespace and, only where it is asked for, others. See
+ * libvitrine(3).
  *
  * The library knows nothing of Slurm, keeps no global state, never prints, never exits,
  * and reports each failure as one sentence in a struct vitrine_error.
@@ -210,13 +211,15 @@ struct vitrine_ready {
 
 /*
  * Keeps, in a single-threaded process that runs as root and is about to become the user,
- * the capabilities that the two calls below take. They are not effective until then.
+ * the capabilities that vitrine_prepare() and vitrine_join() take. They are not effective
+ * until then.
  */
 VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
  * As root, before a process becomes the user: makes a place for the named containers of a
- * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->name.
+ * user, or of one of his jobs, on this node. vitrine_prepare() needs it for
+ * spec->container.
  */
 VITRINE_PUBLIC int vitrine_make_room(const struct vitrine_config *config, uid_t uid,
                                      gid_t gid, const char *job,
@@ -254,8 +257,9 @@ VITRINE_PUBLIC int vitrine_join(const struct vitrine_container *container,
 VITRINE_PUBLIC void vitrine_close(struct vitrine_container *container);
 
 /* Saves a container to the file that its spec named, once its tasks have ended, and waits
- * for that. For any process that has its descriptors. */
-VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container,
+ * for that, or until the other end of the pipe `until` (-1 without) is closed. For any
+ * process that has its descriptors; nothing is saved any more when all are closed. */
+VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container, int until,
                                 struct vitrine_error *err);
 
 /* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */

@@ -9,6 +9,7 @@
 #include "leader.h"
 #include "options.h"
 #include "report.h"
+#include "sentinel.h"
 #include "steppaths.h"
 #include "submit.h"
 #include "told.h"
@@ -79,8 +80,7 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     if (!step.leader || job_identity(sp, &step.identity, err) < 0)
         return -1;
     (void)snprintf(step.job, sizeof(step.job), "%u", job_item(sp, S_JOB_ID));
-    (void)snprintf(step.name, sizeof(step.name), "%s.%u", step.job,
-                   job_item(sp, S_JOB_STEPID));
+    job_step_name(sp, step.name, sizeof(step.name));
     return step.chosen.container ? vitrine_make_room(step.config, step.identity.who.uid,
                                                      step.identity.who.gid, step.job, err)
                                  : 0;
@@ -246,12 +246,14 @@ static void give_up(void)
     _exit(1);
 }
 
-/* The same for a task that failed alone: tasks that have not entered yet fail with it. */
+/* The same for a task that failed alone: tasks that have not entered yet fail with it,
+ * and of those that have, and fail as well, one tells why. */
 static void fail_alone(spank_t sp, const struct vitrine_error *err)
 {
-    report_task(node(sp), err->text);
-    (void)leader_enter(step.leader);
-    leader_fail(step.leader, err);
+    if (leader_enter(step.leader) != LEADER_FAILED) {
+        report_task(node(sp), err->text);
+        leader_fail(step.leader, err);
+    }
     leader_leave(step.leader);
     give_up();
 }
@@ -417,6 +419,7 @@ static void tell_of_dead_server(spank_t sp)
 static void save(spank_t sp)
 {
     struct vitrine_container container;
+    struct sentinel sentinel = {.fd = -1};
     struct vitrine_error err;
 
     if (!step.chosen.values[OPTION_SAVE].text ||
@@ -431,8 +434,11 @@ static void save(spank_t sp)
         (void)vitrine_fail(&err, VITRINE_OK,
                            "the container is not saved to %s, because a task was killed",
                            step.chosen.values[OPTION_SAVE].text);
-    if (step.interrupted || vitrine_save(&container, &err) < 0)
+    else
+        sentinel_start(&sentinel);
+    if (step.interrupted || vitrine_save(&container, sentinel.fd, &err) < 0)
         report_step(node(sp), err.text);
+    sentinel_end(&sentinel);
     vitrine_close(&container);
 }
 

@@ -144,7 +144,8 @@ int vitrine_prepare(const struct vitrine_config *config, const struct vitrine_sp
     else
         tell(job, ret_ready);
     if (rc == 0 && run_entrypoint(job, ret_ready, err) == 0 &&
-        saver_start(job, err) == 0 && named_started(&job->named, err) == 0) {
+        saver_start(job, err) == 0 && start_record(job, err) == 0 &&
+        named_started(&job->named, err) == 0) {
         job->container.fd[VITRINE_FD_LOCK] = steal_fd(&job->named.lock);
         *ret = job->container;
         for (int i = 0; i < VITRINE_FDS; i++)

@@ -38,7 +38,7 @@ struct job {
     char remark[1024]; /* and why, the first one that is not silent */
     int writable;      /* detached mount with the upper layer, or -1: tmpfs */
     int upper;         /* the upper layer, when it is there */
-    char tag[320];     /* of the overlay */
+    char tag[384];     /* of the overlay */
     struct inside inside;
     struct vitrine_container container;
 };

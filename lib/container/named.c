@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/remove.h"
 #include "privileged/room.h"
 
 #include <fcntl.h>
@@ -17,6 +18,13 @@
 
 #define RECORD_MAX 65536
 
+#define ASIDE_MAX 100
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What overlayfs gets. */
+static const char *const layers[] = {"upper", "work"};
+
 int named_check(const char *name, struct vitrine_error *err)
 {
     if (room_is_name(name))
@@ -27,13 +35,16 @@ int named_check(const char *name, struct vitrine_error *err)
                         name);
 }
 
-/* "123.0": what runs in a step. */
+/* "123.0", "123.batch": what runs in a step. */
 static bool is_step(const char *name)
 {
     size_t job = strspn(name, "0123456789");
-    size_t step = name[job] == '.' ? strspn(name + job + 1, "0123456789") : 0;
 
-    return job > 0 && step > 0 && name[job + 1 + step] == '\0';
+    if (job == 0 || name[job] != '.')
+        return false;
+    const char *step = name + job + 1;
+    return (step[0] && step[strspn(step, "0123456789")] == '\0') ||
+           strcmp(step, "batch") == 0 || strcmp(step, "interactive") == 0;
 }
 
 static neg_errno lock(int fd, short type, bool wait)
@@ -124,14 +135,26 @@ static bool is_gone(const struct named *named)
 
 /* --- its lock --- */
 
+/* Processes may outlive who held the lock for them: a slurmstepd that was killed. */
+static bool find_orphaned(struct named *named)
+{
+    return faccessat(named->dir, "image", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+           running_find(named->tag, &named->running) == 0;
+}
+
 /* 0 with the write lock or a process found, -EAGAIN if it has ended meanwhile. */
 static neg_errno settle_once(struct named *named)
 {
     int rc = lock(named->lock, F_WRLCK, false);
 
     named->writing = rc == 0;
-    if (rc == 0 || (rc != -EAGAIN && rc != -EACCES))
+    if (rc != 0 && rc != -EAGAIN && rc != -EACCES)
         return rc;
+    if (rc == 0) {
+        named->runs = find_orphaned(named);
+        named->writing = !named->runs;
+        return named->runs ? lock(named->lock, F_RDLCK, false) : 0;
+    }
     rc = lock(named->lock, F_RDLCK, true);
     if (rc == 0)
         rc = running_find(named->tag, &named->running);
@@ -193,13 +216,39 @@ static int read_record(struct named *named, const char *name, struct vitrine_err
     return 0;
 }
 
+/* Removes one of the directories, or else puts it aside: a fake root's files can belong
+ * to subordinate ids of the user's, which he cannot remove here. */
+static neg_errno discard(const struct named *named, const char *what)
+{
+    char aside[16];
+    cleanup_fd int dir =
+        openat(named->dir, what, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (dir < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (remove_content(dir) == 0 && unlinkat(named->dir, what, AT_REMOVEDIR) == 0)
+        return 0;
+    for (int i = 0; i < ASIDE_MAX; i++) {
+        (void)snprintf(aside, sizeof(aside), "failed.%d", i);
+        if (renameat(named->dir, what, named->dir, aside) == 0)
+            return 0;
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            break;
+    }
+    return -errno;
+}
+
 int named_prepare(struct named *named, struct vitrine_error *err)
 {
-    static const char *const dirs[] = {"upper", "work"};
+    for (size_t i = 0; i < COUNT(layers); i++) {
+        /* Left by somebody who began and was killed, perhaps with another image. */
+        int rc = named->exists ? 0 : discard(named, layers[i]);
 
-    for (size_t i = 0; i < 2; i++)
-        if (mkdirat(named->dir, dirs[i], 0700) < 0 && errno != EEXIST)
-            return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot make the container");
+        if (rc == 0 && mkdirat(named->dir, layers[i], 0700) < 0 && errno != EEXIST)
+            rc = -errno;
+        if (rc < 0)
+            return error_from(err, VITRINE_EMOUNT, rc, "cannot make the container");
+    }
     return 0;
 }
 
@@ -289,16 +338,17 @@ static int open_named(const struct config *config, const struct vitrine_spec *sp
             (named->lock >= 0 && settle(named, name, err) < 0))
             return -1;
     } while (is_gone(named));
-    if (read_record(named, name, err) < 0)
+    if (read_record(named, name, err) < 0) {
+        named->writing = false; /* so that nothing of it is removed */
         return -1;
+    }
     return check_start(spec, named, err);
 }
 
 static void remove_begun(const struct named *named)
 {
-    (void)unlinkat(named->dir, "work/work", AT_REMOVEDIR); /* overlayfs makes it */
-    (void)unlinkat(named->dir, "upper", AT_REMOVEDIR);
-    (void)unlinkat(named->dir, "work", AT_REMOVEDIR);
+    for (size_t i = 0; i < COUNT(layers); i++)
+        (void)discard(named, layers[i]);
     (void)unlinkat(named->dir, "image.new", 0);
     (void)unlinkat(named->dir, "lock", 0);
     (void)unlinkat(named->room, named->name, AT_REMOVEDIR);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/remove.h"
 #include "config/config.h"
+#include "config/secure.h"
 #include "container/config-api.h"
 #include "container/fakeroot.h"
 #include "container/named.h"
@@ -16,13 +17,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #define PASSWD_BUFFER 32768
+
+/* For the containers of one job, in an epilog, which keeps the node from the next. */
+#define REMOVAL_MS 300000
 
 int vitrine_name_check(const char *name, struct vitrine_error *err)
 {
@@ -33,6 +39,12 @@ int vitrine_make_room(const struct vitrine_config *config, uid_t uid, gid_t gid,
                       const char *job, struct vitrine_error *err)
 {
     const struct config *conf = config_of(config);
+
+    if (mkdir(conf->container_dir, 0711) < 0 && errno != EEXIST)
+        return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot make %s (ContainerDir)",
+                                conf->container_dir);
+    if (secure_check_directory(conf->container_dir, err) < 0)
+        return vitrine_wrap(err, "ContainerDir");
     cleanup_fd int dir = room_make(conf->container_dir, uid, gid,
                                    conf->scope == CONFIG_SCOPE_JOB ? job : NULL);
 
@@ -78,26 +90,47 @@ static void remove_as_owner(int dir, const struct stat *st)
     _exit(become_owner(st, NULL) == 0 && remove_content(dir) == 0 ? 0 : 1);
 }
 
+/* The child is the user's own process, which he can stop, and he can fill the directory
+ * as fast as it is emptied: the epilog must not wait for him for ever. */
+static void await_removal(pid_t pid, int ended)
+{
+    struct pollfd end = {.fd = ended, .events = POLLIN};
+
+    if (poll(&end, 1, REMOVAL_MS) == 0)
+        (void)kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+static neg_errno remove_users(int dir, const struct stat *st)
+{
+    int ended[2]; /* the child alone holds the write end */
+
+    if (pipe2(ended, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t pid = fork();
+    int rc = pid < 0 ? -errno : 0;
+    if (pid == 0)
+        remove_as_owner(dir, st);
+    (void)close(ended[1]);
+    if (pid > 0)
+        await_removal(pid, ended[0]);
+    (void)close(ended[0]);
+    return rc;
+}
+
 static neg_errno remove_job(int parent, const char *name)
 {
     struct stat st;
-    int status = 0;
     cleanup_fd int dir =
         openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (dir < 0 || fstat(dir, &st) < 0)
         return errno == ENOENT ? 0 : -errno;
-    pid_t pid = st.st_uid == 0 ? 0 : fork();
-    if (pid == 0 && st.st_uid != 0)
-        remove_as_owner(dir, &st);
-    if (pid < 0)
-        return -errno;
-    if (pid == 0)
-        (void)remove_content(dir);
-    else
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
-    return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+    int rc = st.st_uid == 0 ? remove_content(dir) : remove_users(dir, &st);
+    if (unlinkat(parent, name, AT_REMOVEDIR) < 0)
+        return rc < 0 ? rc : -errno;
+    return 0;
 }
 
 /* All jobs of a boot that is over, and its directory. */

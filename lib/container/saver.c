@@ -9,19 +9,16 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* The image and the upper layer of a container that this step has only joined. */
-static int open_joined(struct job *job, struct vitrine_error *err)
+/* What this step has only joined, and who its files belong to. */
+static int check_joined(struct job *job, struct vitrine_error *err)
 {
     if (!job->named.image)
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "cannot save container %s: it belongs to another step, which "
                             "can save it with its own --container-save",
                             job->spec->container);
-    job->image_fd = lookup_open(job->named.image);
-    if (job->image_fd < 0)
-        return error_from(err, VITRINE_ENOIMAGE, job->image_fd, "cannot open image %s",
-                          job->named.image);
-    return image_probe(job->image_fd, job->named.image, &job->image.info, err);
+    return job->is_root ? 0
+                        : fakeroot_open(&job->spec->identity, false, &job->fakeroot, err);
 }
 
 static int open_upper(struct job *job, struct vitrine_error *err)
@@ -43,9 +40,12 @@ int saver_start(struct job *job, struct vitrine_error *err)
 
     if (!file)
         return 0;
-    if ((job->image_fd < 0 && open_joined(job, err) < 0) || open_upper(job, err) < 0)
+    if ((job->named.runs && check_joined(job, err) < 0) || open_upper(job, err) < 0)
         return -1;
-    cleanup_free char *path = path_join(job->spec->cwd, file);
+    const char *home = job->spec->identity.home;
+    bool at_home = file[0] == '~' && file[1] == '/' && home;
+    cleanup_free char *path =
+        path_join(at_home ? home : job->spec->cwd, at_home ? file + 2 : file);
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     char *name = strrchr(path, '/');
@@ -67,7 +67,8 @@ int saver_start(struct job *job, struct vitrine_error *err)
     return save_start(&spec, &job->container.fd[VITRINE_FD_SAVE], err);
 }
 
-int vitrine_save(const struct vitrine_container *container, struct vitrine_error *err)
+int vitrine_save(const struct vitrine_container *container, int until,
+                 struct vitrine_error *err)
 {
-    return save_finish(container->fd[VITRINE_FD_SAVE], err);
+    return save_finish(container->fd[VITRINE_FD_SAVE], until, err);
 }

@@ -10,6 +10,7 @@
 #include "image/warmup.h"
 #include "namespace/ns.h"
 #include "privileged/kmount.h"
+#include "privileged/mountlock.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -66,16 +67,30 @@ static int find_image(struct job *job, struct vitrine_error *err)
     return check_image(job, err);
 }
 
+/* Only for who says so: a default changes no directory of his. */
 static bool is_in_place(const struct job *job)
 {
-    return job->image.info.kind == IMAGE_DIRECTORY && !job->read_only &&
-           !job->private_root && !job->spec->container;
+    return job->image.info.kind == IMAGE_DIRECTORY &&
+           job->spec->root == VITRINE_ROOT_WRITABLE && !job->spec->container;
+}
+
+/* Nobody would know what he has edited where only some of the files are his. */
+static int check_in_place(const struct job *job, struct vitrine_error *err)
+{
+    if (!is_in_place(job) || faccessat(job->image_fd, ".", W_OK, AT_EACCESS) == 0)
+        return 0;
+    return vitrine_fail(err, VITRINE_EPERM,
+                        "you may not write to directory %s: use a copy, or leave "
+                        "--container-writable out",
+                        job->name);
 }
 
 static int mount_image(struct job *job, struct vitrine_error *err)
 {
     bool is_directory = job->image.info.kind == IMAGE_DIRECTORY;
 
+    if (check_in_place(job, err) < 0)
+        return -1;
     job->in_place = is_in_place(job);
     job->has_upper = !job->in_place && (!job->read_only || job->named.exists);
     job->owned = !is_directory && (job->has_upper || job->is_root);
@@ -97,6 +112,18 @@ static int mount_image(struct job *job, struct vitrine_error *err)
 
 /* --- the root --- */
 
+/* The directory where the user is, unless that would show the home that he does not want;
+ * with pyxis nobody expects to be there. */
+static const char *shown_cwd(const struct job *job)
+{
+    const char *cwd = job->spec->cwd, *home = job->spec->identity.home;
+
+    if (job->compat || (!job->show_home && cwd && path_is_normal(cwd) && home &&
+                        path_is_below(home, cwd)))
+        return NULL;
+    return cwd;
+}
+
 static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *err)
 {
     const struct job *job = arg;
@@ -115,15 +142,17 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .writable = job->writable,
         .size = config->writable_size,
         .read_only = job->read_only,
-        .owned = job->owned || job->in_place,
+        .owned = job->owned || job->in_place || job->has_upper,
         .root_gids = job->is_root ? fakeroot_gids(&job->fakeroot) : 0,
         .private_tmp = job->compat,
         .private_ipc = wish->unshare & VITRINE_UNSHARE_IPC,
         .shown =
             {
                 .uid = wish->identity.uid,
-                .home = job->show_home ? wish->identity.home : NULL,
-                .cwd = wish->cwd,
+                .home = wish->identity.home,
+                .show_home = job->show_home,
+                .home_at = job->compat && job->is_root ? "/root" : NULL,
+                .cwd = shown_cwd(job),
                 .host_mounts = config->mount_host,
                 .include = config->mount_include,
                 .ninclude = config->nmount_include,
@@ -139,7 +168,6 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
                    .home = wish->identity.home,
                    .trees = job->data},
         .pyxis = job->compat,
-        .show_home = job->show_home,
         .environ = job->container.fd[VITRINE_FD_ENVIRON],
         .entrypoint_command = ENTRYPOINT_COMMAND,
         .wish = wish,
@@ -163,8 +191,33 @@ static int unshare_flags(unsigned unshare)
            (unshare & VITRINE_UNSHARE_UTS ? CLONE_NEWUTS : 0);
 }
 
+/* Those which a fake root will find in his namespace as they are, and not below an
+ * overlay that is mounted there. */
+static int lock_mounts(struct job *job, struct vitrine_error *err)
+{
+    cleanup_free int *mounts = calloc(job->nmounts + 1, sizeof(*mounts));
+    size_t n = 0, used = 0;
+
+    if (!mounts)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    if (job->in_place)
+        mounts[n++] = job->image.mount;
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            mounts[n++] = job->data[i];
+    int rc = mountlock(job->fakeroot.user_ns, mounts, n);
+    if (job->in_place)
+        job->image.mount = mounts[used++];
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            job->data[i] = mounts[used++];
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot lock the mounts") : 0;
+}
+
 static int build_root(struct job *job, struct vitrine_error *err)
 {
+    if (job->is_root && lock_mounts(job, err) < 0)
+        return -1;
     const struct ns_wish wish = {
         .build = build,
         .meanwhile = meanwhile,
@@ -206,11 +259,11 @@ static int open_writable(struct job *job, struct vitrine_error *err)
                              : 0;
 }
 
-static int record(struct job *job, struct vitrine_error *err)
+int start_record(struct job *job, struct vitrine_error *err)
 {
     char print[IMAGEMOUNT_PRINT];
 
-    if (!job->spec->container)
+    if (job->named.dir < 0 || job->named.exists)
         return 0;
     if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
         return -1;
@@ -219,11 +272,27 @@ static int record(struct job *job, struct vitrine_error *err)
 
 static int start_new(struct job *job, struct vitrine_error *err)
 {
-    if (find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-        datamounts_open(job, err) < 0 || open_writable(job, err) < 0 ||
-        build_root(job, err) < 0)
-        return -1;
-    return record(job, err);
+    return find_image(job, err) < 0 || mount_image(job, err) < 0 ||
+                   datamounts_open(job, err) < 0 || open_writable(job, err) < 0
+               ? -1
+               : build_root(job, err);
+}
+
+/* The image of a container that runs: if one is given, it must be that, and if it is
+ * needed again it must not be another meanwhile. */
+static int name_running(struct job *job, struct vitrine_error *err)
+{
+    if (job->spec->image && !job->named.image)
+        return vitrine_fail(
+            err, VITRINE_EUSAGE,
+            "container %s has the image that its step chose, and cannot be "
+            "joined where another is asked for",
+            job->spec->container);
+    if (job->spec->image || (job->spec->save && job->named.image))
+        return find_image(job, err);
+    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
+    job->path = job->name ? strdup(job->name) : NULL;
+    return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
 }
 
 /* With a root that others use already, but other mounts. */
@@ -233,13 +302,9 @@ static int start_beside(struct job *job, struct vitrine_error *err)
 
     job->shares_root = true;
     job->image.mount = kmount_root_of(running->set.mnt);
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
     if (job->image.mount < 0)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = running->set.user >= 0;
     if (job->is_root && fakeroot_adopt(&job->spec->identity, running->set.user,
                                        running->has_ranges, &job->fakeroot, err) < 0)
@@ -286,10 +351,6 @@ static int join_running(struct job *job, struct vitrine_error *err)
 {
     struct userns_set *set = &job->named.running.set;
 
-    job->name = strdup(job->named.image ? job->named.image : job->spec->container);
-    job->path = job->name ? strdup(job->name) : NULL;
-    if (!job->path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     job->is_root = set->user >= 0;
     job->fakeroot.has_ranges = job->named.running.has_ranges;
     job->container.fd[VITRINE_FD_MNT] = steal_fd(&set->mnt);
@@ -298,11 +359,12 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
-                       "container %s runs already, so --container-mounts and "
-                       "--container-unshare have no effect; with "
-                       "--container-name=%s:no_exec it gets these mounts",
-                       job->spec->container, job->spec->container);
+        (void)snprintf(
+            job->inside.remark, sizeof(job->inside.remark),
+            "container %s runs already and is as it is: --container-mounts and "
+            "--container-unshare have no effect; mounts of its own has what "
+            "is started with --container-name=%s:no_exec",
+            job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
 
@@ -312,16 +374,17 @@ int start_container(struct job *job, struct vitrine_error *err)
 
     if (spec->container && named_open(job->config, spec, &job->named, err) < 0)
         return -1;
-    if (spec->container)
-        (void)snprintf(job->tag, sizeof(job->tag), "%s", job->named.tag);
-    else
-        (void)snprintf(job->tag, sizeof(job->tag), "vitrine:step/%s",
-                       spec->step ? spec->step : "");
+    (void)snprintf(job->tag, sizeof(job->tag), "%s%s%s",
+                   spec->container ? job->named.tag : "vitrine:step/",
+                   !spec->container && spec->step ? spec->step : "",
+                   job->is_root ? RUNNING_FAKE_ROOT : "");
     job->container.fd[VITRINE_FD_ENVIRON] = memfd_create("environ", MFD_CLOEXEC);
     if (job->container.fd[VITRINE_FD_ENVIRON] < 0)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot keep the environment");
     if (!job->named.runs)
         return start_new(job, err);
+    if (name_running(job, err) < 0)
+        return -1;
     return spec->start == VITRINE_START_NO_EXEC ? start_beside(job, err)
                                                 : join_running(job, err);
 }

@@ -7,4 +7,7 @@
 /* Makes the container that `job` describes, or finds it. */
 int start_container(struct job *job, struct vitrine_error *err);
 
+/* When nothing can go wrong any more: a new named container exists from now on. */
+int start_record(struct job *job, struct vitrine_error *err);
+
 #endif

@@ -20,24 +20,33 @@
 static const struct running nothing = {
     .set = {.mnt = -1, .user = -1, .net = -1, .ipc = -1, .uts = -1}, .root = -1};
 
+enum kind { NONE, PLAIN, FAKE_ROOT };
+
 /* proc(5): "36 35 98:0 / / rw,noatime master:1 - overlay SOURCE rw,...". */
-static bool is_root_called(char *line, const char *tag)
+static enum kind kind_of_root(char *line, const char *tag)
 {
     char *save = NULL, *word = strtok_r(line, " ", &save);
     int field = 0;
 
     for (; word && strcmp(word, "-") != 0; word = strtok_r(NULL, " ", &save))
         if (++field == 5 && strcmp(word, "/") != 0)
-            return false;
+            return NONE;
     const char *type = word ? strtok_r(NULL, " ", &save) : NULL;
     const char *source = type ? strtok_r(NULL, " ", &save) : NULL;
-    return source && strcmp(type, "overlay") == 0 && strcmp(source, tag) == 0;
+    size_t len = strlen(tag);
+
+    if (!source || strcmp(type, "overlay") != 0 || strncmp(source, tag, len) != 0)
+        return NONE;
+    if (!source[len])
+        return PLAIN;
+    return strcmp(source + len, RUNNING_FAKE_ROOT) == 0 ? FAKE_ROOT : NONE;
 }
 
-static bool has_root_called(int process, const char *tag)
+static enum kind kind_of(int process, const char *tag)
 {
     char head[MOUNTINFO_HEAD], *save = NULL;
     cleanup_fd int fd = openat(process, "mountinfo", O_RDONLY | O_CLOEXEC);
+    enum kind kind = NONE;
     size_t size = 0;
 
     while (fd >= 0 && size < sizeof(head) - 1) {
@@ -48,36 +57,50 @@ static bool has_root_called(int process, const char *tag)
         size += (size_t)n;
     }
     head[size] = '\0';
-    for (char *line = strtok_r(head, "\n", &save); line;
+    for (char *line = strtok_r(head, "\n", &save); line && kind == NONE;
          line = strtok_r(NULL, "\n", &save))
-        if (is_root_called(line, tag))
-            return true;
-    return false;
+        kind = kind_of_root(line, tag);
+    return kind;
 }
 
-/* A builder's namespace belongs to a user namespace of root's or of the user's own; one
- * of another user's could hold his traps. */
-static bool is_builders(int mnt)
+static bool is_same(int fd, const char *path)
+{
+    struct stat one, other;
+
+    return fd >= 0 && fstat(fd, &one) == 0 && stat(path, &other) == 0 &&
+           one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+/*
+ * A builder's namespace belongs to a user namespace of root's, or that of a fake root to
+ * one of the user's own, which is right below the host's. One of another user's could
+ * hold his traps, and a sandbox, which some program of the user's has made inside of the
+ * container, has the same root.
+ */
+static bool is_builders(int mnt, bool fake_root)
 {
     uid_t owner;
     cleanup_fd int user = ioctl(mnt, NS_GET_USERNS);
 
-    return user >= 0 && ioctl(user, NS_GET_OWNER_UID, &owner) == 0 &&
-           (owner == 0 || owner == geteuid());
+    if (user < 0 || ioctl(user, NS_GET_OWNER_UID, &owner) < 0)
+        return false;
+    if (!fake_root)
+        return owner == 0;
+    cleanup_fd int parent = ioctl(user, NS_GET_PARENT);
+    return owner == geteuid() && is_same(parent, "/proc/self/ns/user");
 }
 
 /* Opens a namespace of the process; *ret stays -1 if it is the caller's own. */
 static bool open_other(int process, const char *name, int *ret)
 {
-    struct stat own, other;
     char path[32], self[48];
 
     (void)snprintf(path, sizeof(path), "ns/%s", name);
     (void)snprintf(self, sizeof(self), "/proc/self/ns/%s", name);
     cleanup_fd int fd = openat(process, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &other) < 0 || stat(self, &own) < 0)
+    if (fd < 0)
         return false;
-    if (own.st_ino != other.st_ino || own.st_dev != other.st_dev)
+    if (!is_same(fd, self))
         *ret = steal_fd(&fd);
     return true;
 }
@@ -98,9 +121,10 @@ static bool has_ranges(int process)
 static bool examine(int process, const char *tag, struct running *ret)
 {
     struct running found = nothing;
+    enum kind kind = kind_of(process, tag);
 
-    if (has_root_called(process, tag) && open_other(process, "mnt", &found.set.mnt) &&
-        found.set.mnt >= 0 && is_builders(found.set.mnt) &&
+    if (kind != NONE && open_other(process, "mnt", &found.set.mnt) &&
+        found.set.mnt >= 0 && is_builders(found.set.mnt, kind == FAKE_ROOT) &&
         open_other(process, "user", &found.set.user) &&
         open_other(process, "net", &found.set.net) &&
         open_other(process, "ipc", &found.set.ipc) &&
@@ -108,7 +132,7 @@ static bool examine(int process, const char *tag, struct running *ret)
         found.root = openat(process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
         found.has_ranges = found.set.user >= 0 && has_ranges(process);
     }
-    if (found.root >= 0 && has_root_called(process, tag)) {
+    if (found.root >= 0 && kind_of(process, tag) == kind) {
         *ret = found;
         return true;
     }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define PASSED 0711
+
 bool room_is_name(const char *name)
 {
     size_t len = strlen(name);
@@ -41,14 +43,18 @@ static neg_errno check_roots(int dir)
     return st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)) ? 0 : -EPERM;
 }
 
-/* A directory of root's that users may pass through, but not list. */
+/* A directory of root's that users may pass through, but not list. The umask may have
+ * kept them out when it was made, perhaps by somebody who was killed before he came here.
+ */
 static neg_errno enter(int parent, const char *name)
 {
-    if (mkdirat(parent, name, 0711) < 0 && errno != EEXIST)
+    if (mkdirat(parent, name, PASSED) < 0 && errno != EEXIST)
         return -errno;
     cleanup_fd int dir =
         openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int rc = dir < 0 ? -errno : check_roots(dir);
+    if (rc == 0 && fchmod(dir, PASSED) < 0)
+        rc = -errno;
     return rc < 0 ? rc : steal_fd(&dir);
 }
 
@@ -72,10 +78,15 @@ static neg_errno enter_users(int parent, const char *name, uid_t uid, gid_t gid)
 
 static neg_errno open_base(const char *base)
 {
-    if (mkdir(base, 0711) < 0 && errno != EEXIST)
+    bool fresh = mkdir(base, PASSED) == 0;
+
+    if (!fresh && errno != EEXIST)
         return -errno;
     cleanup_fd int dir = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = dir < 0 ? -errno : check_roots(dir);
+    /* An old one has the mode that the administrator wants. */
+    if (rc == 0 && fresh && fchmod(dir, PASSED) < 0)
+        rc = -errno;
     return rc < 0 ? rc : steal_fd(&dir);
 }
 

@@ -2,6 +2,8 @@
 #include "plugin/optiontext.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,9 +138,18 @@ END_TEST
 static void fill(enum option option, char *text, size_t len)
 {
     memset(text, option == OPTION_UNSHARE ? ',' : 'x', len);
-    if (option == OPTION_WORKDIR || option == OPTION_MOUNTS)
+    if (option == OPTION_WORKDIR)
         text[0] = '/';
     text[len] = '\0';
+    /* As many different ones as there may be, with commas between them. */
+    for (size_t i = 0; option == OPTION_MOUNTS && i < len; i += 256) {
+        char number[8];
+
+        (void)snprintf(number, sizeof(number), "/%03zu", i / 256 % 1000);
+        memcpy(text + i, number, 4);
+        if (i + 256 < len)
+            text[i + 255] = ',';
+    }
 }
 
 START_TEST(longest_value_fits_and_longer_ones_are_never_copied)
