@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # --container-mounts: each form and flag, on steps; where targets lead; what is told of a mount
 # that cannot be; in every kind of container.
+# serial
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
