@@ -28,8 +28,18 @@ static int fail(const char *what, const char *why)
     return 127;
 }
 
-/* Two lines: the loader, and its library path. */
-static int read_settings(char *buf, size_t size, char **ret_libraries)
+/* Cuts the text behind the line that it begins with; NULL if that is not complete. */
+static char *next_line(char *text)
+{
+    char *end = text ? strchr(text, '\n') : NULL;
+
+    if (end)
+        *end++ = '\0';
+    return end;
+}
+
+/* Three lines: the loader, its library path, and where most commands are. */
+static int read_settings(char *buf, size_t size, char **ret_libraries, char **ret_bin)
 {
     int fd = open(HOSTTOOLS_SETTINGS, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
@@ -37,18 +47,14 @@ static int read_settings(char *buf, size_t size, char **ret_libraries)
     if (n <= 0)
         return -1;
     buf[n] = '\0';
-    char *line = strchr(buf, '\n');
-    if (!line)
-        return -1;
-    *line = '\0';
-    *ret_libraries = line + 1;
-    (*ret_libraries)[strcspn(*ret_libraries, "\n")] = '\0';
-    return 0;
+    *ret_libraries = next_line(buf);
+    *ret_bin = next_line(*ret_libraries);
+    return next_line(*ret_bin) ? 0 : -1;
 }
 
 /* Where the command lies below HOSTTOOLS_HOST, by the path that was executed: argv[0] is
- * whatever the caller liked. */
-static int find_command(char *buf, size_t size)
+ * whatever the caller liked. The path is the image's, where /bin may be /usr/bin. */
+static int find_command(const char *bin, char *buf, size_t size)
 {
     char dir[PATH_MAX] = "";
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what the kernel gives */
@@ -58,6 +64,8 @@ static int find_command(char *buf, size_t size)
         return -1;
     int n = snprintf(buf, size, "%s%s%s%s", HOSTTOOLS_HOST, dir,
                      name[0] == '/' ? "" : "/", name);
+    if (n > 0 && (size_t)n < size && access(buf, F_OK) < 0)
+        n = snprintf(buf, size, "%s/%s", bin, basename(name));
     return n < 0 || (size_t)n >= size ? -1 : 0;
 }
 
@@ -109,13 +117,13 @@ static void be_oneself(void)
 int main(int argc, char **argv)
 {
     static char settings[65536], path[PATH_MAX];
-    char *libraries;
+    char *libraries, *bin;
     char **args = calloc((size_t)argc + 8, sizeof(*args));
 
-    if (!args || find_command(path, sizeof(path)) < 0)
+    if (read_settings(settings, sizeof(settings), &libraries, &bin) < 0)
+        return fail("command", "cannot read " HOSTTOOLS_SETTINGS);
+    if (!args || find_command(bin, path, sizeof(path)) < 0)
         return fail("command", strerror(ENAMETOOLONG));
-    if (read_settings(settings, sizeof(settings), &libraries) < 0)
-        return fail(path, "cannot read " HOSTTOOLS_SETTINGS);
     int n = 0;
     args[n++] = settings;
     args[n++] = (char *)"--inhibit-cache";
