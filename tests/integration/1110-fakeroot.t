@@ -1,8 +1,8 @@
 #!/bin/bash
 # shellcheck disable=SC2016 # many texts are for a shell inside
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# --container-remap-root: USER1 has subordinate ids, USER2 has only his own. Tasks are root as far
-# as they can see, nothing more on the host, and package managers work.
+# --container-remap-root: USER2 has subordinate ids, USER1 (who has groups) only his own. Tasks are
+# root as far as they can see, nothing more on the host, and package managers work.
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
 
@@ -17,18 +17,18 @@ node=${NODES%% *}
 range_of() { # FILE USER
     awk -F: -v user="$2" '$1 == user { print $2 "-" $2 + $3 - 1; exit }' "/etc/$1"
 }
-uids1=$(range_of subuid "$USER1") gids1=$(range_of subgid "$USER1")
 uids2=$(range_of subuid "$USER2") gids2=$(range_of subgid "$USER2")
+uids1=$(range_of subuid "$USER1") gids1=$(range_of subgid "$USER1")
 give_back() {
-    [ -z "$uids2" ] || usermod --add-subuids "$uids2" "$USER2"
-    [ -z "$gids2" ] || usermod --add-subgids "$gids2" "$USER2"
+    [ -z "$uids1" ] || usermod --add-subuids "$uids1" "$USER1"
+    [ -z "$gids1" ] || usermod --add-subgids "$gids1" "$USER1"
     rm -rf --one-file-system "$own"
     at_end
 }
-[ -n "$uids1$gids1" ] || { skip_all 'useradd gives no subordinate ids here'; }
+[ -n "$uids2$gids2" ] || { skip_all 'useradd gives no subordinate ids here'; }
 trap give_back EXIT
-[ -z "$uids2" ] || usermod --del-subuids "$uids2" "$USER2"
-[ -z "$gids2" ] || usermod --del-subgids "$gids2" "$USER2"
+[ -z "$uids1" ] || usermod --del-subuids "$uids1" "$USER1"
+[ -z "$gids1" ] || usermod --del-subgids "$gids1" "$USER1"
 rm -rf --one-file-system "$own"
 mkdir -m 755 "$own"
 ok 'a program that tries all' cc -static -Wall -Werror -o "$T/tool" "$integration/fakeroot.c"
@@ -37,8 +37,8 @@ ok 'the probe compiles' gcc -std=gnu17 -D_GNU_SOURCE -O1 -o "$T/probe" "$integra
 is_user() { # ranges|one: the steps that follow are of this kind of user
     kind=$1
     case $kind in
-    ranges) user=$USER1 ;;
-    one) user=$USER2 ;;
+    ranges) user=$USER2 ;;
+    one) user=$USER1 ;;
     esac
     uid=$(id -u "$user") gid=$(id -g "$user") home=$(getent passwd "$user" | cut -d: -f6)
 }
@@ -64,13 +64,18 @@ owners() {
 is_user ranges
 try step --container-image="$base" 'cat /proc/self/uid_map'
 is 'with ranges: 0 is the user, the others follow' "$(spaces <<<"$out")" \
-    "0 $uid 1 1 ${uids1%-*} $((${uids1#*-} - ${uids1%-*} + 1))"
+    "0 $uid 1 1 ${uids2%-*} $((${uids2#*-} - ${uids2%-*} + 1))"
 try step --container-image="$base" 'head -n 2 /proc/self/gid_map'
 is 'with ranges: groups, too' "$(spaces <<<"$out")" \
-    "0 $gid 1 1 ${gids1%-*} $((${gids1#*-} - ${gids1%-*} + 1))"
+    "0 $gid 1 1 ${gids2%-*} $((${gids2#*-} - ${gids2%-*} + 1))"
 is_user one
+a=$(getent group vitrine-a | cut -d: -f3) b=$(getent group vitrine-b | cut -d: -f3)
 try step --container-image="$base" 'cat /proc/self/uid_map /proc/self/gid_map'
-is 'without: one' "$(spaces <<<"$out")" "0 $uid 1 0 $gid 1"
+is 'without: one, and his groups as they are' "$(spaces <<<"$out")" "0 $uid 1 0 $gid 1 $a $a 1 $b $b 1"
+prints 'which are his in files of the host, too' "$(printf '%s\n' 0:0 "0:$a" root:vitrine-b 0:0)" \
+    step --container-image="$base" 'cd && touch mine && stat -c %u:%g mine && chgrp vitrine-a mine &&
+    stat -c %u:%g mine && chgrp vitrine-b mine && stat -c %U:%G mine && chgrp 33 mine; chgrp root mine && stat -c %u:%g mine'
+prints 'he is in them' "0 $a $b" step --container-image="$base" 'id -G'
 prints 'without: a filter, of which bare steps have none' $'Seccomp: 2\nSeccomp: 0' sh -c "
     '$top/contrib/cluster/run' --user $user srun -Q -w $node --container-remap-root \
     --container-image=$base grep Seccomp: /proc/self/status | tr '\t' ' '
