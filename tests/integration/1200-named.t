@@ -3,6 +3,7 @@
 # Named containers: each mode and each refusal, joining, and what may stand in the way.
 # serial
 # timeout: 300
+# shellcheck disable=SC2016 # variables of commands in containers
 . "$(dirname "$0")/lib.sh"
 
 private_cluster -n 1
@@ -204,7 +205,6 @@ prints 'join a step of another job' "$(cat "$T/go/unnamed.up")" run --container-
 prints 'with exec' "$(cat "$T/go/unnamed.up")" run --container-name="$step:exec" readlink /proc/self/ns/mnt
 release unnamed
 refused 'join a step that is over' "${vitrine}no container of step $step runs on this node$" --container-name="$step"
-# shellcheck disable=SC2016 # the job's own variables
 try as_user salloc -Q -n2 --overcommit -w "$node" bash -c '
     srun -Q -n1 --overlap --container-image='"$image"' sh -c "readlink /proc/self/ns/mnt; sleep 3" &
     sleep 1

@@ -4,6 +4,7 @@
 # somebody is killed, or many start at once.
 # serial
 # timeout: 300
+# shellcheck disable=SC2016 # variables of commands in containers
 . "$(dirname "$0")/lib.sh"
 
 private_cluster -n 1
@@ -55,19 +56,16 @@ END
 is 'a batch script and its steps' "$rc $out" '0 batch'
 all_removed 'a batch job ends'
 
-# hostile COMMAND: what a job leaves behind.
-for user in "$USER1" "$USER2"; do
-    grep -q "^$user:" /etc/subuid || usermod -v 3000000-3000999 -w 3000000-3000999 "$user"
-done
+with_ranges
 try in_job "step a --container-image=$image --container-remap-root sh -c '
     mkdir -p /d/e/f && touch /d/e/f/x && chown -R 5:6 /d && chmod 000 /d/e/f /d/e /d && mkfifo /p && ln -s / /root/link'"
 is 'files of subordinate ids' "$rc" 0 || show_try
 all_removed 'with files of subordinate ids'
-usermod -V 0-4294967295 -W 0-4294967295 "$USER1"
+without_ranges
 try in_job "step a --container-image=$image --container-remap-root sh -c 'mkdir -p /d/e && chmod 000 /d/e /d; id -u'"
 is 'without subordinate ids' "$rc $out" '0 0' || show_try
 all_removed 'without subordinate ids'
-usermod -v 3000000-3000999 -w 3000000-3000999 "$USER1"
+with_ranges
 
 install -d -m 777 "$T/others" && touch "$T/others/file" && chmod 644 "$T/others/file"
 install -d -m 1777 "$T/public" && touch "$T/public/file"
@@ -96,7 +94,7 @@ wait "$game"
 is 'nothing of others is lost by it' "$(find "$T/others" "$T/public" -type f | wc -l)" 2
 rm -rf "${rooms:?}/job/$boot"/*
 
-try as_user timeout 30 srun -Q -n1 -w "$node" --container-name=a --container-image="$image" sh -c "sleep 60 & sleep 60" &
+as_user timeout 30 srun -Q -n1 -w "$node" --container-name=a --container-image="$image" sh -c "sleep 60 & sleep 60" &
 task_runs() {
     pgrep -u "$USER1" -x sleep >/dev/null
 }

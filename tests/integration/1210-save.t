@@ -4,6 +4,7 @@
 # old file is what it was, and the user knows why.
 # serial
 # timeout: 400
+# shellcheck disable=SC2016 # variables of commands in containers
 . "$(dirname "$0")/lib.sh"
 
 private_cluster
@@ -14,10 +15,7 @@ base=$(make_image tiny)
 vitrine="^(slurmstepd[^ ]*: |srun: )?(error: )?vitrine: ($node: )?"
 file=$home/saved.sqfs
 
-conf() { # LINE...
-    printf '%s\n' "ImageDir=$IMAGES" "ContainerDir=$rooms" ContainerScope=user "$@" >"$VITRINE_CLUSTER/vitrine.conf"
-}
-conf
+printf '%s\n' "ImageDir=$IMAGES" "ContainerDir=$rooms" ContainerScope=user >"$VITRINE_CLUSTER/vitrine.conf"
 run() { # [SRUN-OPTION]... COMMAND
     as_user timeout 60 srun -Q -n1 -w "$node" "$@"
 }
@@ -81,15 +79,15 @@ prints 'and unchanged' Tiny run --container-image="$file" sh -c '. /etc/os-relea
 prints 'a named one, read-only' replaced run --container-name=named --container-readonly --container-save="$file" cat /root/file
 prints 'what was saved of it' replaced run --container-image="$file" cat /root/file
 
-usermod -v 3000000-3000999 -w 3000000-3000999 "$USER1"
+with_ranges
 root=(--container-remap-root --container-image="$base" --container-writable)
 same 'a fake root' "${root[@]}"
 rm "$file"
 ok 'one with ranges' run "${root[@]}" --container-save="$file" sh -c "touch /f && chown 5:7 /f && mkdir -p /d && chown 5:7 /d && chmod 700 /d && chown 1:1 /bin/busybox"
 is 'has his ids in the image' "$(unsquashfs -lln "$file" 2>/dev/null | awk '/root\/(f|d|bin\/busybox)$/ { print $2 }' | xargs)" '1/1 5/7 5/7'
-usermod -V 0-4294967295 -W 0-4294967295 "$USER1"
+without_ranges
 same 'a fake root without ranges' "${root[@]}"
-usermod -v 3000000-3000999 -w 3000000-3000999 "$USER1"
+with_ranges
 
 # Joined by another step, which saves.
 as_user mkdir -p "$home/go"
@@ -154,7 +152,6 @@ srun -Q -n1 --overlap true
 END
 is 'a batch script' "$rc $out" '0 ' || diagnose "$out"
 prints 'is saved, and its steps are not' batch run --container-image="$file" cat /batch
-# shellcheck disable=SC2016 # the task's own variables
 prints 'it saves where its task is' '1' run --cpu-bind=map_cpu:0 --container-image="$base" --container-save="$file" sh -c '
     for p in /proc/[0-9]*; do
         ! { test -O $p && grep -qs "^Name:.vitrine-save" $p/status; } || grep -s Cpus_allowed_list $p/status

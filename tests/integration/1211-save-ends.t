@@ -4,6 +4,7 @@
 # told if he is still there to be told, and neither job nor node waits for it.
 # serial
 # timeout: 240
+# shellcheck disable=SC2016 # variables of commands in containers
 . "$(dirname "$0")/lib.sh"
 
 private_cluster -n 1

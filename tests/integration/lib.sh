@@ -169,6 +169,18 @@ as_root() {
     "$top/contrib/cluster/run" "$@"
 }
 
+# with_ranges, without_ranges: USER1 has subordinate ids from now on, or none; at its end the
+# test must leave him some.
+ranges=$(awk -F: -v user="$USER1" '$1 == user { print $2 "-" $2 + $3 - 1; exit }' /etc/subuid)
+: "${ranges:=$((3000000 + slot * 65536))-$((3000000 + slot * 65536 + 65535))}"
+with_ranges() {
+    [ "$(grep -c "^$USER1:" /etc/subuid /etc/subgid | grep -c ':1$')" = 2 ] ||
+        usermod -v "$ranges" -w "$ranges" "$USER1"
+}
+without_ranges() {
+    usermod -V "$ranges" -W "$ranges" "$USER1"
+}
+
 # try_batch [SBATCH-OPTION]... <SCRIPT: submits as the user and waits. Then $out is what the
 # job wrote (both streams), $rc its exit code, $state its state, $err what sbatch said.
 try_batch() {
