@@ -86,9 +86,9 @@ static void normalise(char *path)
             used += n;
         }
     }
-    path[used] = '\0';
     if (used == 0)
-        (void)strcpy(path, "/");
+        path[used++] = '/';
+    path[used] = '\0';
 }
 
 /* Reads the first link in a resolved path, which leads to nothing in the image, and puts
