@@ -257,8 +257,9 @@ VITRINE_PUBLIC int vitrine_join(const struct vitrine_container *container,
 VITRINE_PUBLIC void vitrine_close(struct vitrine_container *container);
 
 /* Saves a container to the file that its spec named, once its tasks have ended, and waits
- * for that. For any process that has its descriptors. */
-VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container,
+ * for that, or until the other end of the pipe `until` (-1 without) is closed. For any
+ * process that has its descriptors; nothing is saved any more when all are closed. */
+VITRINE_PUBLIC int vitrine_save(const struct vitrine_container *container, int until,
                                 struct vitrine_error *err);
 
 /* Gives up what vitrine_keep_privilege() kept, for a task that joins no container. */

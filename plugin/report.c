@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "report.h"
 
+#include <poll.h>
 #include <slurm/spank.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define AFTER_TASK_MS 50
 
 void report_task(const char *node, const char *text)
 {
@@ -21,6 +24,8 @@ void report_task(const char *node, const char *text)
 
 void report_step(const char *node, const char *text)
 {
+    /* Slurm 22.05 loses what is said at the moment when a task ends. */
+    (void)poll(NULL, 0, AFTER_TASK_MS);
     slurm_spank_log("vitrine: %s: %s", node, text);
 }
 

@@ -9,6 +9,7 @@
 #include "leader.h"
 #include "options.h"
 #include "report.h"
+#include "sentinel.h"
 #include "steppaths.h"
 #include "submit.h"
 #include "told.h"
@@ -418,6 +419,7 @@ static void tell_of_dead_server(spank_t sp)
 static void save(spank_t sp)
 {
     struct vitrine_container container;
+    struct sentinel sentinel = {.fd = -1};
     struct vitrine_error err;
 
     if (!step.chosen.values[OPTION_SAVE].text ||
@@ -432,8 +434,11 @@ static void save(spank_t sp)
         (void)vitrine_fail(&err, VITRINE_OK,
                            "the container is not saved to %s, because a task was killed",
                            step.chosen.values[OPTION_SAVE].text);
-    if (step.interrupted || vitrine_save(&container, &err) < 0)
+    else
+        sentinel_start(&sentinel);
+    if (step.interrupted || vitrine_save(&container, sentinel.fd, &err) < 0)
         report_step(node(sp), err.text);
+    sentinel_end(&sentinel);
     vitrine_close(&container);
 }
 

@@ -25,6 +25,19 @@ static void note(struct remover *r, neg_errno rc)
 
 static void empty(struct remover *r, int dir, int depth);
 
+/* A process that is not dumpable, as tasks before their exec are, cannot use
+ * /proc/self/fd. That a link is put in the place of the directory is no harm to anybody
+ * but the owner, who alone could do it, and whose rights these are. */
+static int make_open(int parent, const char *name, int path)
+{
+    char link[64];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
+    if (chmod(link, 0700) == 0)
+        return 0;
+    return geteuid() != 0 ? fchmodat(parent, name, 0700, 0) : -1;
+}
+
 /* The mode may keep even the owner out. */
 static int open_dir(int parent, const char *name)
 {
@@ -35,9 +48,7 @@ static int open_dir(int parent, const char *name)
         return dir;
     cleanup_fd int path =
         openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    char link[64];
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
-    if (path < 0 || chmod(link, 0700) < 0)
+    if (path < 0 || make_open(parent, name, path) < 0)
         return -1;
     return openat(parent, name, flags);
 }
@@ -78,7 +89,7 @@ static void remove_dir(struct remover *r, int parent, const char *name, int dept
 }
 
 /* Without rights over a directory, its owner takes them. */
-static void make_writable(int dir)
+static void make_usable(int dir)
 {
     struct stat st;
 
@@ -88,6 +99,7 @@ static void make_writable(int dir)
 
 static void empty(struct remover *r, int dir, int depth)
 {
+    make_usable(dir);
     cleanup_fd int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_dir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
 
@@ -96,7 +108,6 @@ static void empty(struct remover *r, int dir, int depth)
         return;
     }
     (void)steal_fd(&copy);
-    make_writable(dir);
     for (struct dirent *entry; (entry = readdir(stream));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;

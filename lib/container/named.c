@@ -47,14 +47,25 @@ static bool is_step(const char *name)
            strcmp(step, "batch") == 0 || strcmp(step, "interactive") == 0;
 }
 
-static neg_errno lock(int fd, short type, bool wait)
+/* The two bytes of the lock: the container's, and one for who looks what there is.
+ * Looking takes the first one's read lock, so without the second many who look at once
+ * would keep each other from the write lock. */
+enum { CONTAINER, DOOR };
+
+static neg_errno lock_byte(int fd, int byte, short type, bool wait)
 {
-    struct flock what = {.l_type = type, .l_whence = SEEK_SET};
+    struct flock what = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
     while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &what) < 0)
         if (errno != EINTR || !wait)
             return -errno;
     return 0;
+}
+
+static neg_errno lock(int fd, short type, bool wait)
+{
+    return lock_byte(fd, CONTAINER, type, wait);
 }
 
 /* --- its directory --- */
@@ -159,23 +170,30 @@ static neg_errno settle_once(struct named *named)
     if (rc == 0)
         rc = running_find(named->tag, &named->running);
     named->runs = rc == 0;
-    if (rc == -ENOENT) {
-        (void)lock(named->lock, F_UNLCK, false);
-        rc = -EAGAIN;
-    }
-    return rc;
+    if (rc != -ENOENT)
+        return rc;
+    /* Whoever had it has ended, or his programs have not started. */
+    rc = lock(named->lock, F_WRLCK, false);
+    named->writing = rc == 0;
+    if (rc == 0)
+        return 0;
+    (void)lock(named->lock, F_UNLCK, false);
+    return -EAGAIN;
 }
 
 static int settle(struct named *named, const char *name, struct vitrine_error *err)
 {
     const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
-    int rc = -EAGAIN;
+    int rc = lock_byte(named->lock, DOOR, F_WRLCK, true);
 
+    if (rc == 0)
+        rc = -EAGAIN;
     for (int looks = 0; looks < LOOKS && rc == -EAGAIN && !is_gone(named); looks++) {
         if (looks > 0)
             (void)nanosleep(&pause, NULL);
         rc = settle_once(named);
     }
+    (void)lock_byte(named->lock, DOOR, F_UNLCK, false);
     if (is_gone(named))
         return 0;
     if (rc == -EAGAIN)

@@ -67,7 +67,8 @@ int saver_start(struct job *job, struct vitrine_error *err)
     return save_start(&spec, &job->container.fd[VITRINE_FD_SAVE], err);
 }
 
-int vitrine_save(const struct vitrine_container *container, struct vitrine_error *err)
+int vitrine_save(const struct vitrine_container *container, int until,
+                 struct vitrine_error *err)
 {
-    return save_finish(container->fd[VITRINE_FD_SAVE], err);
+    return save_finish(container->fd[VITRINE_FD_SAVE], until, err);
 }

@@ -10,6 +10,7 @@
 #include "image/warmup.h"
 #include "namespace/ns.h"
 #include "privileged/kmount.h"
+#include "privileged/mountlock.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -190,8 +191,33 @@ static int unshare_flags(unsigned unshare)
            (unshare & VITRINE_UNSHARE_UTS ? CLONE_NEWUTS : 0);
 }
 
+/* Those which a fake root will find in his namespace as they are, and not below an
+ * overlay that is mounted there. */
+static int lock_mounts(struct job *job, struct vitrine_error *err)
+{
+    cleanup_free int *mounts = calloc(job->nmounts + 1, sizeof(*mounts));
+    size_t n = 0, used = 0;
+
+    if (!mounts)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    if (job->in_place)
+        mounts[n++] = job->image.mount;
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            mounts[n++] = job->data[i];
+    int rc = mountlock(job->fakeroot.user_ns, mounts, n);
+    if (job->in_place)
+        job->image.mount = mounts[used++];
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            job->data[i] = mounts[used++];
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot lock the mounts") : 0;
+}
+
 static int build_root(struct job *job, struct vitrine_error *err)
 {
+    if (job->is_root && lock_mounts(job, err) < 0)
+        return -1;
     const struct ns_wish wish = {
         .build = build,
         .meanwhile = meanwhile,
@@ -333,12 +359,11 @@ static int join_running(struct job *job, struct vitrine_error *err)
     job->container.fd[VITRINE_FD_IPC] = steal_fd(&set->ipc);
     job->container.fd[VITRINE_FD_UTS] = steal_fd(&set->uts);
     if (job->spec->mounts || job->spec->unshare)
-        (void)snprintf(
-            job->inside.remark, sizeof(job->inside.remark),
-            "container %s runs already and is as it is: --container-mounts and "
-            "--container-unshare have no effect; mounts of its own has what "
-            "is started with --container-name=%s:no_exec",
-            job->spec->container, job->spec->container);
+        (void)snprintf(job->inside.remark, sizeof(job->inside.remark),
+                       "container %s runs already, so --container-mounts and "
+                       "--container-unshare have no effect; with "
+                       "--container-name=%s:no_exec it gets these mounts",
+                       job->spec->container, job->spec->container);
     return describe_running(job, err);
 }
 

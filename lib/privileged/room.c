@@ -71,7 +71,7 @@ static neg_errno enter_users(int parent, const char *name, uid_t uid, gid_t gid)
         return -errno;
     if (st.st_uid != uid && st.st_uid != 0)
         return -EPERM;
-    if (st.st_uid != uid && fchown(dir, uid, gid) < 0)
+    if (st.st_uid != uid && (fchmod(dir, 0700) < 0 || fchown(dir, uid, gid) < 0))
         return -errno;
     return steal_fd(&dir);
 }

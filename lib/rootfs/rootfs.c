@@ -327,13 +327,14 @@ int rootfs_build(const struct rootfs_spec *spec, struct inside *ret, int *ret_up
                  struct vitrine_error *err)
 {
     const struct vitrine_identity *who = &spec->wish->identity;
+    bool is_users = (spec->owned || spec->has_upper) && spec->root_gids == 0;
     struct builder b = {
         .spec = spec,
         .shown = {.wish = &spec->shown, .private_tmp = spec->private_tmp},
         .skeleton = {.image = -1,
                      .layer = -1,
-                     .uid = spec->owned && spec->root_gids == 0 ? who->uid : 0,
-                     .gid = spec->owned && spec->root_gids == 0 ? who->gid : 0,
+                     .uid = is_users ? who->uid : 0,
+                     .gid = is_users ? who->gid : 0,
                      .searchable_is_readable = acts_as_user(spec)},
         .upper = -1,
     };

@@ -77,10 +77,11 @@ static bool is_late(const struct shown *shown, const char *path)
            (plan_has_to_hide(&shown->plan) && plan_is_hidden(&shown->plan, path));
 }
 
+/* With a private /tmp what lies there by now is the builder's own. */
 static neg_errno add(struct shown *shown, const char *path, unsigned flags)
 {
     if (!path || (!(flags & PLAN_COVERS) && hides_image(shown, path)) ||
-        (shown->private_tmp && strcmp(path, "/tmp") == 0))
+        (shown->private_tmp && path_is_below(path, OVERLAY_BASE)))
         return 0;
     return plan_add(&shown->plan, path, flags);
 }
@@ -98,8 +99,7 @@ static neg_errno add_host_mount(void *arg, const char *target)
 {
     struct shown *shown = arg;
 
-    /* What lies there by now is the builder's own, and the host's is out of sight. */
-    if (plan_is_hidden(&shown->plan, target) || path_is_below(target, OVERLAY_BASE))
+    if (plan_is_hidden(&shown->plan, target))
         return 0;
     for (size_t i = 0; i < shown->wish->nexclude; i++)
         if (path_is_below(target, shown->wish->exclude[i]))
@@ -137,7 +137,7 @@ neg_errno shown_plan(struct shown *shown)
     if (rc == 0)
         rc = add_all(shown, wish->files, PLAN_COVERS);
     if (rc == 0)
-        rc = add_all(shown, wish->scripts, PLAN_COVERS);
+        rc = add_all(shown, wish->scripts, 0);
     if (rc == 0)
         rc = add_all(shown, wish->binds, 0);
     return rc;
@@ -153,8 +153,8 @@ neg_errno shown_plan_tmp(struct shown *shown)
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
         for (size_t j = 0; lists[i] && lists[i][j] && rc == 0; j++)
-            if (path_is_below(lists[i][j], "/tmp"))
-                rc = add(shown, lists[i][j], PLAN_COVERS);
+            if (path_is_below(lists[i][j], "/tmp") && strcmp(lists[i][j], "/tmp") != 0)
+                rc = plan_add(&shown->plan, lists[i][j], PLAN_COVERS);
     return rc;
 }
 

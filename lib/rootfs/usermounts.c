@@ -287,19 +287,17 @@ static bool lies_in_mount(const struct usermounts *mounts, size_t index,
             is_mounted(mounts, index, plan, there));
 }
 
+/* What is in the way there is told when the user's own rights have found it: the image
+ * may have put it where he cannot look. */
 static int make_point(const struct usermount *mount, const struct skeleton *skeleton,
                       struct vitrine_error *err)
 {
     int rc = skeleton_point(skeleton, mount->target, mount->type);
 
-    if (rc == -EISDIR || rc == -ENOTDIR)
-        return mountspec_fail(mount->spec, err, VITRINE_EMOUNT, 0,
-                              "it is %s, but in the image %s is %s", name_of(mount->type),
-                              mount->target,
-                              rc == -EISDIR ? "a directory" : "a file or lies in one");
-    return rc < 0 ? mountspec_fail(mount->spec, err, VITRINE_EMOUNT, rc,
-                                   "cannot make %s to mount on", mount->target)
-                  : 0;
+    if (rc == 0 || rc == -EISDIR || rc == -ENOTDIR || rc == -ELOOP)
+        return 0;
+    return mountspec_fail(mount->spec, err, VITRINE_EMOUNT, rc,
+                          "cannot make %s to mount on", mount->target);
 }
 
 int usermounts_points(struct usermounts *mounts, const struct skeleton *skeleton,

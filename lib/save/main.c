@@ -14,6 +14,7 @@
 
 #include <linux/limits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +22,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define THREADS_MAX 64U
 
@@ -192,27 +192,36 @@ static void report(int rc, const struct target *target, bool begun,
     (void)fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1);
 }
 
-/* Says that the process is alive, which a stopped one cannot. */
-static void *beat(void *arg)
+/* Held while it is decided what becomes of the file. */
+static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
+
+/*
+ * Says that the process is alive, which a stopped one cannot; and ends it when nobody
+ * waits for the file any more: its step was killed, and the container may be used by
+ * others soon.
+ */
+static void *talk(void *arg)
 {
     const struct save_message message = {.ok = SAVE_WORKS};
-    const struct timespec pause = {.tv_sec = SAVE_BEAT_S};
+    struct pollfd other = {.fd = SAVE_CONTROL_FD};
+    int n;
 
-    (void)arg;
-    for (;;) {
-        (void)nanosleep(&pause, NULL);
-        if (fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
-            return NULL;
-    }
+    do {
+        n = poll(&other, 1, SAVE_BEAT_S * 1000);
+        if (n == 0 && fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
+            n = 1;
+    } while (n == 0 || (n < 0 && errno == EINTR));
+    (void)pthread_mutex_lock(&deciding);
+    target_close(arg);
+    _exit(EXIT_FAILURE);
 }
 
-static int start_beating(struct vitrine_error *err)
+static int start_talking(struct target *target, struct vitrine_error *err)
 {
     pthread_t thread;
 
-    errno = pthread_create(&thread, NULL, beat, NULL);
-    return errno == 0 ? 0
-                      : vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot start a thread");
+    errno = pthread_create(&thread, NULL, talk, target);
+    return errno ? vitrine_fail_sys(err, VITRINE_EINTERNAL, "no thread can be made") : 0;
 }
 
 static bool wait_for_go(void)
@@ -250,11 +259,12 @@ int main(int argc, char **argv)
         target_close(&target);
         return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    rc = start_beating(&err);
+    rc = target_open(&target, &err);
     if (rc == 0)
-        rc = target_open(&target, &err);
+        rc = start_talking(&target, &err);
     if (rc == 0)
         rc = save(is_directory, offset, target.fd, &err);
+    (void)pthread_mutex_lock(&deciding); /* for good */
     if (rc == 0)
         rc = target_commit(&target, &err);
     target_close(&target);

@@ -15,9 +15,9 @@
  * It first finds out whether it could write there, sends one struct save_message, and
  * waits. A byte tells it to work; it then sends SAVE_WORKS every SAVE_BEAT_S seconds, as
  * long as that takes, and at last another message, the result, and exits.
- * If the other end closes instead, it exits without a word, and nothing is on the disk.
- * It ignores every signal that can be ignored, since a container is saved when its step
- * ends; SIGKILL ends it, and leaves an old file as it was.
+ * If the other end closes instead, or later, it exits without a word, and nothing is on
+ * the disk. It ignores every signal that can be ignored, since a container is saved when
+ * its step ends; SIGKILL ends it, and leaves an old file as it was.
  */
 enum {
     SAVE_CONTROL_FD = 3,   /* SOCK_SEQPACKET */

@@ -127,17 +127,20 @@ static neg_errno start(const struct save_spec *spec, int control)
     return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The next message; -ETIME if nothing is heard from a process that may be stopped. */
-static neg_errno receive_one(int control, struct save_message *ret)
+/* The next message; -ETIME if nothing is heard from a process that may be stopped,
+ * -ECANCELED if the other end of `until` closes first. */
+static neg_errno receive_one(int control, int until, struct save_message *ret)
 {
-    struct pollfd poller = {.fd = control, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = control, .events = POLLIN}, {.fd = until}};
     int passed = -1, n;
 
     do {
-        n = poll(&poller, 1, SILENCE_MS);
+        n = poll(fds, 2, SILENCE_MS);
     } while (n < 0 && errno == EINTR);
     if (n <= 0)
         return n < 0 ? -errno : -ETIME;
+    if (fds[0].revents == 0)
+        return -ECANCELED;
     int rc = fd_recv(control, ret, sizeof(*ret), false, &passed);
     if (passed >= 0)
         (void)close(passed);
@@ -145,19 +148,24 @@ static neg_errno receive_one(int control, struct save_message *ret)
 }
 
 /* What it says at last, of which nothing is believed but whether it says yes. */
-static int receive(int control, enum vitrine_errcode code, struct vitrine_error *err)
+static int receive(int control, int until, enum vitrine_errcode code,
+                   struct vitrine_error *err)
 {
-    struct save_message message;
+    struct save_message message = {.ok = SAVE_FAILED};
     int rc;
 
     do {
-        rc = receive_one(control, &message);
+        rc = receive_one(control, until, &message);
     } while (rc == 0 && message.ok == SAVE_WORKS);
     if (rc == -ETIME)
         return vitrine_fail(
             err, VITRINE_EINTERNAL,
             "the process that saves the container does not answer (was it "
             "stopped?); an old file is unchanged");
+    if (rc == -ECANCELED)
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "the container is not saved, because its step was killed; an "
+                            "old file is unchanged");
     if (rc == -EPIPE || rc == -ECONNRESET)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "the process that saves the container was killed (out of "
@@ -184,13 +192,13 @@ int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_er
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot start the process that saves the container");
-    if (receive(ours, VITRINE_EUSAGE, err) < 0)
+    if (receive(ours, -1, VITRINE_EUSAGE, err) < 0)
         return -1;
     *ret_control = steal_fd(&ours);
     return 0;
 }
 
-int save_finish(int control, struct vitrine_error *err)
+int save_finish(int control, int until, struct vitrine_error *err)
 {
     const char go = SAVE_GO;
     int rc = fd_send(control, &go, 1, -1);
@@ -199,5 +207,5 @@ int save_finish(int control, struct vitrine_error *err)
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
-    return receive(control, VITRINE_EINTERNAL, err);
+    return receive(control, until, VITRINE_EINTERNAL, err);
 }

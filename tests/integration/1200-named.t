@@ -3,6 +3,7 @@
 # Named containers: each mode and each refusal, joining, and what may stand in the way.
 # serial
 # timeout: 300
+# shellcheck disable=SC2016 # variables of commands in containers
 . "$(dirname "$0")/lib.sh"
 
 private_cluster -n 1
@@ -63,11 +64,11 @@ prints 'an image has one name, however it is called' made \
 refused 'another image' "${vitrine}container a is made from image $image, not from $other: leave --container-image out, or choose another name$" \
     --container-name=a --container-image="$other"
 prints 'read-only' 'made
-ro' run --container-name=a --no-container-writable sh -c 'cat /file; touch /x 2>/dev/null || echo ro'
+ro' run --container-name=a --container-readonly sh -c 'cat /file; touch /x 2>/dev/null || echo ro'
 prints 'create read-only, then write' 'x' run --container-name=ro --container-image="$image" \
-    --no-container-writable sh -c 'touch /x 2>/dev/null || echo x'
+    --container-readonly sh -c 'touch /x 2>/dev/null || echo x'
 prints 'what was created read-only can be written to' y run --container-name=ro sh -c 'echo y >/y; cat /y'
-prints 'read-only again' y run --container-name=ro --no-container-writable cat /y
+prints 'read-only again' y run --container-name=ro --container-readonly cat /y
 exit_is 'a failing command' 3 run --container-name=a sh -c 'echo failed >/file; exit 3'
 prints 'does not undo what it wrote' failed run --container-name=a cat /file
 prints 'a directory as the image is not changed' y run --container-name=dir \
@@ -98,10 +99,6 @@ refused 'its image is another now' "$replaced" --container-name=own
 refused 'its image is another now, and given' "$replaced" --container-name=own --container-image="$T/images/own.sqfs"
 rm "$T/images/own.sqfs"
 refused 'its image is gone' "${vitrine}.*$T/images/own.sqfs" --container-name=own
-cp "$image" "$T/images/own2.sqfs"
-prints 'from an image that will be written to' ran run --container-image="$T/images/own2.sqfs" --container-name=own2 echo ran
-printf x | dd of="$T/images/own2.sqfs" bs=1 seek=500000 conv=notrunc status=none
-refused 'its image was written to' "${vitrine}container own2 is made from image .*, which has been replaced" --container-name=own2
 damage=$rooms/user/$uid/a/image
 for text in '' nonsense relative$'\n'print; do
     cp -a "$damage" "$T/record" && printf %s "$text" >"$damage"
@@ -115,8 +112,8 @@ prints 'it lives, when its record is repaired' failed run --container-name=a cat
 # holds NAME SRUN-ARGUMENT...: a step in the background that lives until release.
 holds() {
     rm -f "$T/go/$1" "$T/go/$1.up"
-    run "${@:2}" --container-mounts="$T/go" sh -c "
-        readlink /proc/self/ns/mnt >$T/go/$1.up; until [ -e $T/go/$1 ]; do sleep 0.1; done; cat /late 2>/dev/null" >"$T/held.$1" 2>&1 &
+    run "${@:2}" --container-mounts="$T/go:/go" sh -c "
+        readlink /proc/self/ns/mnt >$T/go/$1.up; until [ -e $T/go/$1 ]; do sleep 0.1; done; cat /late 2>/dev/null; true" >"$T/held.$1" 2>&1 &
     held[$1]=$!
     wait_for 10 test -s "$T/go/$1.up"
     report "$1 runs" $? || diagnose "$(cat "$T/held.$1")"
@@ -135,7 +132,7 @@ for mode in '' :auto :exec; do
     prints "join with a$mode: the same namespace" "$ns" run --container-name=a$mode readlink /proc/self/ns/mnt
 done
 prints 'files of one are the other'\''s' failed run --container-name=a sh -c 'echo late >/late; cat /file'
-prints 'its mounts are there' yes run --container-name=a sh -c "test -e $T/go/first.up && echo yes"
+prints 'its mounts are there' yes run --container-name=a sh -c "test -e /go/first.up && echo yes"
 refused 'create while it runs' "${vitrine}container a exists already" --container-name=a:create --container-image="$image"
 refused 'join with another image' "${vitrine}container a is made from image $image, not from $other: leave --container-image out, or choose another name$" \
     --container-name=a --container-image="$other"
@@ -145,36 +142,46 @@ prints 'join with its image' failed run --container-name=a --container-image="$i
 try run --container-name=a --container-mounts=/etc/hostname:/mnt sh -c 'test -f /mnt || echo none'
 is 'mounts of who joins have no effect' "$rc $out" '0 none'
 error_line 'and he is told so' "${vitrine}container a runs already, so --container-mounts and --container-unshare have no effect; with --container-name=a:no_exec it gets these mounts$"
-prints 'no_exec: a namespace and mounts of its own' 'other own failed late' run --container-name=a:no_exec \
-    --container-mounts=/etc/hostname:/mnt/h sh -c "
+echo own >"$T/mounted"
+prints 'no_exec: a namespace and mounts of its own' 'other
+own
+failed
+late' run --container-name=a:no_exec --container-mounts="$T/mounted:/mounted" sh -c "
         test \$(readlink /proc/self/ns/mnt) = '$ns' || echo other
-        test -f /mnt/h && ! test -e $T/go/first.up && echo own; cat /file /late" 2>/dev/null ||
-    true
-prints 'what no_exec writes' seen sh -c "
-    $top/contrib/cluster/run --user $USER1 srun -Q -n1 -w $node --container-name=a:no_exec sh -c 'echo seen >/seen'
-    $top/contrib/cluster/run --user $USER1 srun -Q -n1 -w $node --container-name=a:exec cat /seen"
-prints 'several tasks join' "$ns" sh -c "
-    $top/contrib/cluster/run --user $USER1 srun -Q -n4 --overcommit -w $node --container-name=a readlink /proc/self/ns/mnt | sort -u"
+        test -e /go/first.up || cat /mounted /file /late"
+prints 'nobody else has them' '' run --container-name=a sh -c 'cat /mounted; true'
+ok 'what no_exec writes' run --container-name=a:no_exec sh -c 'echo seen >/seen'
+prints 'the others see' seen run --container-name=a:exec cat /seen
+prints 'several tasks join' "$ns
+$ns
+$ns" run -n3 --overcommit --container-name=a readlink /proc/self/ns/mnt
 release first late
 
 # Joined, it goes on without the step that started it.
 holds first --container-name=a
-holds second --container-name=a
+holds second --container-name=a:no_exec
+release second late
+holds second --container-name=a:exec
 is 'two steps, one namespace' "$(cat "$T/go/first.up")" "$(cat "$T/go/second.up")"
 release first late
 prints 'the other holds it' "$(cat "$T/go/second.up")" run --container-name=a:exec readlink /proc/self/ns/mnt
-release second late
+touch "$T/go/second"
+wait "${held[second]}"
+is 'second has ended well' "$? $(tail -n 1 "$T/held.second")" '0 late'
 refused 'when all have ended it does not run' "${vitrine}container a does not run" --container-name=a:exec
 
-# A sandbox that a program makes inside is not the container.
-holds first --container-name=a
-run --container-name=a unshare -Urm sh -c "touch $T/go/sandbox; until [ -e $T/go/first ]; do sleep 0.1; done" >/dev/null 2>&1 &
-wait_for 10 test -e "$T/go/sandbox" ||
-    diagnose 'no user namespaces in the container'
-prints 'a sandbox inside is not joined' "$(cat "$T/go/first.up") $uid" \
-    run --container-name=a sh -c "echo \$(readlink /proc/self/ns/mnt) \$(id -u)"
-release first late
-wait
+# A sandbox that a program makes inside is not the container, though its process is older.
+for root in '' --container-remap-root; do
+    prints "${root:-plain}: made" ran run --container-image="$image" --container-name="sand$root" $root echo ran
+    run --container-name="sand$root" $root --container-mounts="$T/go:/go" sh -c "
+        (readlink /proc/self/ns/mnt; id -u) >$T/go/outside; sleep 3 &
+        exec unshare -Urm sh -c 'readlink /proc/self/ns/mnt >$T/go/inside; sleep 3'" >"$T/sandbox" 2>&1 &
+    wait_for 10 test -s "$T/go/inside" || diagnose "$(cat "$T/sandbox")"
+    prints "${root:-plain}: a sandbox inside is not joined" "$(cat "$T/go/outside")" \
+        run --container-name="sand$root:exec" sh -c 'readlink /proc/self/ns/mnt; id -u'
+    wait $!
+    rm "$T/go/inside"
+done
 
 # ---- of other users -----------------------------------------------------------------------
 
@@ -198,7 +205,6 @@ prints 'join a step of another job' "$(cat "$T/go/unnamed.up")" run --container-
 prints 'with exec' "$(cat "$T/go/unnamed.up")" run --container-name="$step:exec" readlink /proc/self/ns/mnt
 release unnamed
 refused 'join a step that is over' "${vitrine}no container of step $step runs on this node$" --container-name="$step"
-# shellcheck disable=SC2016 # the job's own variables
 try as_user salloc -Q -n2 --overcommit -w "$node" bash -c '
     srun -Q -n1 --overlap --container-image='"$image"' sh -c "readlink /proc/self/ns/mnt; sleep 3" &
     sleep 1
@@ -223,13 +229,17 @@ prints 'a required image: its container' failed run -p imaged --container-name=a
 prints 'a new one' ran run -p imaged --container-name=req echo ran
 prints 'outside, of another image' ran run --container-name=gz --container-image="$other" echo ran
 refused 'a container of another image' "${vitrine}container gz is made from image $other, not from $image" -p imaged --container-name=gz
-holds gz --container-name=gz
+conf "ContainerDir=$rooms" ContainerScope=user
+holds gz -p imaged --container-name=gz
+holds unnamed -p imaged --container-image="$other"
+conf "ContainerDir=$rooms" ContainerScope=user "PartitionName=imaged Image=$image Required=yes"
 refused 'that runs' "${vitrine}container gz is made from image $other, not from $image" -p imaged --container-name=gz
 refused 'that runs, with no_exec' "${vitrine}container gz is made from image $other, not from $image" -p imaged --container-name=gz:no_exec
+for step in $(as_root squeue -h -s -u "$USER1" -o %i); do
+    refused "the container of step $step, of another image" "${vitrine}(container $step has the image that its step chose|no container of step $step runs)" \
+        -p imaged --container-name="$step"
+done
 release gz
-holds unnamed --container-image="$other"
-step=$(as_root squeue -h -s -u "$USER1" -o %i | head -n 1)
-refused 'the container of a step of another image' "${vitrine}.*requires image $image" -p imaged --container-name="$step"
 release unnamed
 holds req -p imaged --container-name=req
 prints 'the one that runs' "$(cat "$T/go/req.up")" run -p imaged --container-name=req readlink /proc/self/ns/mnt

@@ -169,6 +169,18 @@ as_root() {
     "$top/contrib/cluster/run" "$@"
 }
 
+# with_ranges, without_ranges: USER1 has subordinate ids from now on, or none; at its end the
+# test must leave him some.
+ranges=$(awk -F: -v user="$USER1" '$1 == user { print $2 "-" $2 + $3 - 1; exit }' /etc/subuid)
+: "${ranges:=$((3000000 + slot * 65536))-$((3000000 + slot * 65536 + 65535))}"
+with_ranges() {
+    [ "$(grep -c "^$USER1:" /etc/subuid /etc/subgid | grep -c ':1$')" = 2 ] ||
+        usermod -v "$ranges" -w "$ranges" "$USER1"
+}
+without_ranges() {
+    usermod -V "$ranges" -W "$ranges" "$USER1"
+}
+
 # try_batch [SBATCH-OPTION]... <SCRIPT: submits as the user and waits. Then $out is what the
 # job wrote (both streams), $rc its exit code, $state its state, $err what sbatch said.
 try_batch() {
@@ -247,7 +259,7 @@ nodes_in_trouble() {
 #   base   a minimal system of the host's own distribution, with Python and Perl
 #   tiny   busybox and next to nothing else: no home, no /dev/shm, no user names
 #   mpi    base with the distribution's Open MPI and MPICH, and their clients of Slurm's PMI
-#   rpm    base with rpm, dnf and createrepo_c
+#   rpm    base with rpm, dnf, createrepo_c and setcap
 #   owners tiny with files of several owners and modes below /data
 tree_base() {
     local mirror suite components=main
@@ -291,7 +303,7 @@ tree_rpm() {
     cp /etc/resolv.conf "$1/etc/resolv.conf"
     chroot "$1" env DEBIAN_FRONTEND=noninteractive sh -ec '
         apt-get -q update
-        apt-get -q -y install --no-install-recommends rpm dnf createrepo-c
+        apt-get -q -y install --no-install-recommends rpm dnf createrepo-c libcap2-bin
         rm -rf /var/cache/apt/* /var/lib/apt/lists/*'
 }
 

@@ -88,7 +88,7 @@ static void save_in_namespace(void *arg)
     must_be_user_again();
     must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
     must(access(OUT "/" NAME, F_OK) < 0);
-    must(save_finish(control, &err) == 0);
+    must(save_finish(control, -1, &err) == 0);
 }
 
 static void check_owner(const char *path, uid_t uid, gid_t gid, mode_t mode)
@@ -149,7 +149,7 @@ static void save_changes(void *arg)
     must(caps_keep() == 0);
     child_become_user();
     must(save_start(&spec, &control, &err) == 0);
-    if (save_finish(control, &err) < 0)
+    if (save_finish(control, -1, &err) < 0)
         (void)dprintf(STDERR_FILENO, "# %s\n", err.text);
     else
         _exit(0);
@@ -190,7 +190,7 @@ static void save_as_user(void *arg)
     child_become_user();
     must(save_start(&spec, &control, &err) == 0);
     must_be_user_again();
-    must(save_finish(control, &err) < 0);
+    must(save_finish(control, -1, &err) < 0);
     must(strstr(err.text, "/range: it cannot be read: Permission denied") != NULL);
     must(strstr(err.text, "no file was made") != NULL);
     must(access(OUT "/" NAME, F_OK) < 0);
@@ -241,11 +241,11 @@ START_TEST(what_the_program_says_is_not_trusted)
             ck_assert_int_eq(fd_send(pair[1], "short", 5, -1), 0);
         else
             ck_assert_int_eq(fd_send(pair[1], &message, sizeof(message), pair[1]), 0);
-        ck_assert_int_lt(save_finish(pair[0], &err), 0);
+        ck_assert_int_lt(save_finish(pair[0], -1, &err), 0);
         ck_assert_uint_lt(strlen(err.text), sizeof(err.text));
         ck_assert_ptr_null(strchr(err.text, '\033'));
         (void)close(pair[1]);
-        ck_assert_int_lt(save_finish(pair[0], &err), 0);
+        ck_assert_int_lt(save_finish(pair[0], -1, &err), 0);
         ck_assert_ptr_nonnull(strstr(err.text, "was killed"));
         (void)close(pair[0]);
     }
