@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "steppaths.h"
 #include "job.h"
+#include "taskprolog.h"
 
 #include <libgen.h>
 #include <slurm/slurm.h>
@@ -112,6 +113,6 @@ void steppaths_scripts(spank_t sp, struct steppaths *ret)
 
     if (&slurm_conf)
         add_path(ret, slurm_conf.task_prolog, false);
-    job_getenv(sp, STEPPATHS_TASK_PROLOG, value, sizeof(value), NULL);
+    job_getenv(sp, TASKPROLOG_VARIABLE, value, sizeof(value), NULL);
     add_path(ret, value, false);
 }

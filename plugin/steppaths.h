@@ -29,7 +29,4 @@ void steppaths_files(spank_t sp, struct steppaths *ret);
 /* Scripts that Slurm runs as the task, before it: TaskProlog, and srun's. */
 void steppaths_scripts(spank_t sp, struct steppaths *ret);
 
-/* Set by srun: what its --task-prolog is. */
-#define STEPPATHS_TASK_PROLOG "SLURM_VITRINE_TASK_PROLOG"
-
 #endif

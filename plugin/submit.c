@@ -134,7 +134,7 @@ int submit_ready(void)
         return -1;
     }
     tell_directory();
-    taskprolog_tell();
+    taskprolog_tell(spank_context() == S_CTX_LOCAL);
     for (int i = 0; i < OPTION_COUNT; i++)
         tell_option((enum option)i);
     /* The next component of a heterogeneous command inherits the same again. */

@@ -5,10 +5,8 @@
  * the user may read anyway, that the container shows as well.
  */
 #include "taskprolog.h"
-#include "steppaths.h"
 
 #include <fcntl.h>
-#include <slurm/spank.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,13 +85,13 @@ static char *read_own_words(size_t *ret_size)
     return text;
 }
 
-void taskprolog_tell(void)
+void taskprolog_tell(bool is_srun)
 {
     const char *path = NULL;
     size_t size = 0;
     char *words = NULL;
 
-    if (spank_context() == S_CTX_LOCAL) {
+    if (is_srun) {
         words = read_own_words(&size);
         if (words)
             path = taskprolog_find(words, size, optind);
@@ -102,8 +100,8 @@ void taskprolog_tell(void)
     }
     /* Slurm runs none that is not absolute. */
     if (path && path[0] == '/')
-        (void)setenv(STEPPATHS_TASK_PROLOG, path, 1);
+        (void)setenv(TASKPROLOG_VARIABLE, path, 1);
     else
-        (void)unsetenv(STEPPATHS_TASK_PROLOG);
+        (void)unsetenv(TASKPROLOG_VARIABLE);
     free(words);
 }

@@ -2,7 +2,11 @@
 #ifndef VITRINE_PLUGIN_TASKPROLOG_H
 #define VITRINE_PLUGIN_TASKPROLOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* What tells slurmstepd. */
+#define TASKPROLOG_VARIABLE "SLURM_VITRINE_TASK_PROLOG"
 
 /*
  * The value of the last --task-prolog in srun's command line, of which `words` are `size`
@@ -12,9 +16,9 @@
 const char *taskprolog_find(const char *words, size_t size, int command);
 
 /* In srun, when its options are known: tells slurmstepd, which has no way to ask for it,
- * by STEPPATHS_TASK_PROLOG in the environment. In sbatch and salloc there is nothing to
+ * by TASKPROLOG_VARIABLE in the environment. In sbatch and salloc there is nothing to
  * tell.
  */
-void taskprolog_tell(void);
+void taskprolog_tell(bool is_srun);
 
 #endif

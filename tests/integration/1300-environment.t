@@ -38,13 +38,12 @@ in_image() {
     while [ "$1" != -- ]; do variables+=("$1") && shift; done
     shift
     while [ "$1" != -- ]; do options+=("$1") && shift; done
-    prints "$name" "$want" as_user env "${variables[@]}" srun -Q --container-image="$image" \
+    prints "$name" "$want" as_user env "${variables[@]}" "$SLURM_PREFIX/bin/srun" -Q --container-image="$image" \
         "${options[@]}" sh -c "$2"
 }
 
-# Where Slurm's commands are is in each search path; behind, if the host's has it not.
-slurm=''
-[ "$SLURM_PREFIX" != /usr ] || slurm=/usr/bin:
+# The search path, but for where Slurm's commands are.
+path="echo \$PATH | sed s!:$SLURM_PREFIX/bin!!"
 
 # ---- what each tool's image says ----------------------------------------------------------
 
@@ -122,8 +121,8 @@ for kind in vitrine enroot apptainer charliecloud plain; do
         "$(show HOME TMPDIR SLURM_PROCID SLURM_NEW)"
     in_image "$image" "$kind: a presumption" 1 -- -- "$(show OMP_NUM_THREADS)"
     in_image "$image" "$kind: the user knows better" 8 OMP_NUM_THREADS=8 -- -- "$(show OMP_NUM_THREADS)"
-    in_image "$image" "$kind: the search path" "/opt/kind/bin:/bin:$slurm$home/bin" \
-        PATH="/usr/local/bin:/usr/bin:/bin:$home/bin" -- -- 'echo $PATH'
+    in_image "$image" "$kind: the search path" "/opt/kind/bin:/bin:$home/bin" \
+        PATH="/usr/local/bin:/usr/bin:/bin:$home/bin" -- -- "$path"
     in_image "$image" "$kind: one that is empty is set" ' -' EMPTY=full -- -- \
         'echo "${EMPTY-unset} ${NEVER--}"'
     in_image "$image" "$kind: nobody forges which image it is" "$image" -- -- "$(show VITRINE_IMAGE)"
@@ -143,7 +142,7 @@ report 'nothing is executed' $?
 in_image "$own/vitrine" '--container-env for a library path' /host/lib LD_LIBRARY_PATH=/host/lib -- \
     --container-env=LD_LIBRARY_PATH -- "$(show LD_LIBRARY_PATH)"
 in_image "$own/vitrine" '--container-env for the search path' "/usr/bin:/bin:$home/bin" \
-    PATH="/usr/bin:/bin:$home/bin" -- --container-env=PATH -- 'echo $PATH'
+    PATH="/usr/bin:/bin:$home/bin" -- --container-env=PATH -- "$path"
 cp -r "$own/plain/etc/environment" "$own/vitrine/etc/environment"
 in_image "$own/vitrine" "Vitrine's words before those of others" vitrine -- -- "$(show KIND)"
 try as_user srun -Q --container-image="$own/vitrine" --export=NONE sh -c 'echo $KIND $CUDA_HOME $HOME $PATH'
@@ -188,14 +187,14 @@ unset KIND
 srun -Q sh -c '$(show KIND)'
 srun -Q sh -c 'srun -Q --overlap sh -c "echo \\\$LD_LIBRARY_PATH \\\$VITRINE_IMAGE"'
 END
-path=$(as_user sh -c 'echo $PATH')
+paths=$(as_user sh -c 'echo $PATH')
 is 'a script and its steps' "$rc $out" "0 vitrine /opt/kind/lib yes
 vitrine /mine/lib /mine yes
 /mine/bin
 other - /mine yes
 /opt/other/bin
 /host/lib yes -
-$path
+$paths
 works
 -
 /mine/lib $A"
@@ -234,7 +233,8 @@ with open(os.environ["HOME"] + "/port", "w") as file:
 client = server.accept()[0]
 client.sendall(os.popen("kernel").read().encode())
 END
-as_user env VIRTUAL_ENV="$home/venv" PATH="$home/venv/bin:/usr/bin:/bin" timeout 30 srun -Q --container-image="$base" \
+as_user env VIRTUAL_ENV="$home/venv" PATH="$home/venv/bin:/usr/bin:/bin" timeout 30 \
+    "$SLURM_PREFIX/bin/srun" -Q --container-image="$base" \
     sh -c "python3 $home/server.py || echo 0 >$home/port" &
 wait_for 20 test -s "$home/port"
 is 'a notebook' "$(perl -MIO::Socket -e '$s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or exit; print <$s>' \
@@ -256,8 +256,8 @@ in_image "$A" 'a long library path of the host' /opt/kind/lib LD_LIBRARY_PATH="/
 in_image "$A" 'a long search path of the host' /opt/kind/bin PATH="/usr/bin:/bin:/${long}" -- -- \
     'echo ${PATH%%:*}'
 deep=$(printf "$home/%s:" $(seq 8000))
-try as_user env PATH="/usr/bin:/bin:${deep:0:120000}" srun -Q --container-image="$A" \
-    --export=ALL,MANY="$long" sh -c 'echo ${#MANY} ${PATH%%:*}'
+try as_user env MANY="$long" PATH="/usr/bin:/bin:${deep:0:120000}" "$SLURM_PREFIX/bin/srun" -Q \
+    --container-image="$A" sh -c 'echo ${#MANY} ${PATH%%:*}'
 is 'a very long search path in the home' "$rc $out" '0 100000 /opt/kind/bin'
 
 # hostile NAME COMMAND...: makes the file $file; a task runs all the same.

@@ -124,8 +124,8 @@ inside 'a named container' '/root mine' 'echo $HOME $(cat ~/mine)' --container-m
 image=$torch
 inside "PATH is the image's, with Slurm's commands" "/opt/conda/bin:/bin yes" \
     'echo ${PATH%:*} $(test -x ${PATH##*:}/srun && echo yes)'
-prints 'nothing of the host'\''s PATH' /opt/conda/bin:/bin as_user env PATH="/usr/bin:$home/bin:/data" \
-    srun -Q --container-image="$torch" sh -c 'echo ${PATH%:*}'
+prints 'nothing of the host'\''s PATH' /opt/conda/bin:/bin as_user env \
+    PATH="/usr/bin:$home/bin:/data" "$SLURM_PREFIX/bin/srun" -Q --container-image="$torch" sh -c 'echo ${PATH%:*}'
 image=$plain
 prints 'locale variables are dropped' '- - - it' as_user env LANG=it_IT LANGUAGE=it LC_ALL=it LC_TIME=it \
     srun -Q --container-image="$plain" sh -c 'echo ${LANG--} ${LANGUAGE--} ${LC_ALL--} $LC_TIME'

@@ -124,7 +124,7 @@ try as_user srun -Q --container-image="$image" --task-prolog="$own/user/perl" tr
 is 'without its interpreter a task ends as it does on the host' "$rc" "$bare"
 is 'with one line that tells why' "$(grep -c '^vitrine: ' <<<"$err")" 1
 like 'which names all' "$err" \
-    "^vitrine: n1: $own/user/perl is to be run before each task, but needs /usr/bin/perl, which image $image does not have"
+    "^vitrine: n[12]: $own/user/perl is to be run before each task, but needs /usr/bin/perl, which image $image does not have"
 try as_user srun -Q -n3 --container-image="$image" --task-prolog="$own/user/perl" true
 is 'one line for three tasks' "$(grep -c '^vitrine: ' <<<"$err")" 1
 base=$(make_image base)
