@@ -49,7 +49,7 @@ static neg_errno place_fds(const struct save_spec *spec, int control)
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
         if (dup2(high[i], (int)i) < 0)
             return -errno;
-    null = -1; /* a number that is used again */
+    (void)steal_fd(&null); /* a number that is used again */
     return 0;
 }
 
