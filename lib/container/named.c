@@ -216,7 +216,7 @@ static int read_record(struct named *named, const char *name, struct vitrine_err
     if (fd < 0 && errno == ENOENT)
         return 0;
     int rc = fd < 0 ? -errno : fd_read_all(fd, RECORD_MAX, &text, NULL);
-    if (rc < 0)
+    if (rc < 0 || !text)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot read container %s", name);
     char *print = strchr(text, '\n');
     if (!print || text[0] != '/')

@@ -41,10 +41,12 @@ int vitrine_make_room(const struct vitrine_config *config, uid_t uid, gid_t gid,
     const struct config *conf = config_of(config);
 
     if (mkdir(conf->container_dir, 0711) < 0 && errno != EEXIST)
-        return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot make %s (ContainerDir)",
+        return vitrine_fail_sys(err, VITRINE_ECONFIG,
+                                "cannot keep containers in %s (ContainerDir)",
                                 conf->container_dir);
     if (secure_check_directory(conf->container_dir, err) < 0)
-        return vitrine_wrap(err, "ContainerDir");
+        return vitrine_wrap(err, "cannot keep containers in %s (ContainerDir)",
+                            conf->container_dir);
     cleanup_fd int dir = room_make(conf->container_dir, uid, gid,
                                    conf->scope == CONFIG_SCOPE_JOB ? job : NULL);
 

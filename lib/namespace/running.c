@@ -105,17 +105,19 @@ static bool open_other(int process, const char *name, int *ret)
     return true;
 }
 
-/* One line of one id: the fake root has nothing else. */
+/* "0 1000 1": one line of one id is all that a fake root without ranges has. */
 static bool has_ranges(int process)
 {
     cleanup_free char *map = NULL;
-    unsigned inside, outside, count;
     cleanup_fd int fd = openat(process, "uid_map", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || fd_read_all(fd, 4096, &map, NULL) < 0 ||
-        sscanf(map, "%u %u %u", &inside, &outside, &count) != 3)
+    if (fd < 0 || fd_read_all(fd, 4096, &map, NULL) < 0 || !map)
         return false;
-    return count > 1 || strchr(map, '\n') != strrchr(map, '\n');
+    size_t len = strcspn(map, "\n");
+    while (len > 0 && map[len - 1] == ' ')
+        len--;
+    bool one = len > 1 && strncmp(map + len - 2, " 1", 2) == 0;
+    return !one || strchr(map, '\n') != strrchr(map, '\n');
 }
 
 static bool examine(int process, const char *tag, struct running *ret)

@@ -154,7 +154,7 @@ is 'a batch script' "$rc $out" '0 ' || diagnose "$out"
 prints 'is saved, and its steps are not' batch run --container-image="$file" cat /batch
 prints 'it saves where its task is' '1' run --cpu-bind=map_cpu:0 --container-image="$base" --container-save="$file" sh -c '
     for p in /proc/[0-9]*; do
-        ! { test -O $p && grep -qs "^Name:.vitrine-save" $p/status; } || grep -s Cpus_allowed_list $p/status
+        ! { test -O $p && grep -qs "^Name:.vitrine-save" $p/status && ! grep -qs "^State:.Z" $p/status; } || grep -s Cpus_allowed_list $p/status
     done | grep -cxF "$(grep Cpus_allowed_list /proc/self/status)"'
 
 done_testing
