@@ -254,7 +254,7 @@ refused 'ContainerDir without a parent' "${vitrine}cannot keep containers in $T/
 conf "ContainerDir=$T/bad"
 prints 'ContainerDir is made' ran run --container-image="$image" --container-name=a echo ran
 is 'as root'\''s' "$(stat -c '%U %a' "$T/bad")" 'root 711'
-unfit="${vitrine}cannot keep containers in $T/bad \(ContainerDir\): it, and what Vitrine makes in it, must belong to root and be writable by nobody else$"
+unfit="${vitrine}cannot keep containers in $T/bad \(ContainerDir\): $T/bad must (not be writable by group or others, but has mode|belong to root, but belongs to uid) [0-9]+$"
 chmod 1777 "$T/bad"
 refused 'world-writable' "$unfit" --container-image="$image" --container-name=a
 chmod 771 "$T/bad"
