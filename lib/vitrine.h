@@ -4,7 +4,8 @@
 
 /*
  * libvitrine: puts processes inside a container image that is a SquashFS file, a SIF file
- * or a directory, with a mount namespace and nothing else. See libvitrine(3).
+ * or a directory, with a mount namespace and, only where it is asked for, others. See
+ * libvitrine(3).
  *
  * The library knows nothing of Slurm, keeps no global state, never prints, never exits,
  * and reports each failure as one sentence in a struct vitrine_error.
@@ -198,24 +199,27 @@ struct vitrine_container {
 
 /* What the tasks of a prepared container need to know; holds no pointer. */
 struct vitrine_ready {
-    bool by_fuse;       /* the image is served by FUSE */
-    bool fake_root;     /* tasks are root in a namespace of the user's */
-    bool fake_ids;      /* and have no other id than that */
-    bool pytorch;       /* Compat=pyxis, and the image is for PyTorch */
-    char workdir[4096]; /* where tasks start; "": where they are */
-    char image[4096];   /* the image file that was found */
-    char remark[1024];  /* a line for the user, or "" */
+    bool by_fuse;        /* the image is served by FUSE */
+    bool mounts_by_fuse; /* a SquashFS of its mounts is */
+    bool fake_root;      /* tasks are root in a namespace of the user's */
+    bool fake_ids;       /* and have no other id than that */
+    bool pytorch;        /* Compat=pyxis, and the image is for PyTorch */
+    char workdir[4096];  /* where tasks start; "": where they are */
+    char image[4096];    /* the image file that was found */
+    char remark[1024];   /* a line for the user, or "" */
 };
 
 /*
  * Keeps, in a single-threaded process that runs as root and is about to become the user,
- * the capabilities that the two calls below take. They are not effective until then.
+ * the capabilities that vitrine_prepare() and vitrine_join() take. They are not effective
+ * until then.
  */
 VITRINE_PUBLIC int vitrine_keep_privilege(struct vitrine_error *err);
 
 /*
  * As root, before a process becomes the user: makes a place for the named containers of a
- * user, or of one of his jobs, on this node. vitrine_prepare() needs it for spec->name.
+ * user, or of one of his jobs, on this node. vitrine_prepare() needs it for
+ * spec->container.
  */
 VITRINE_PUBLIC int vitrine_make_room(const struct vitrine_config *config, uid_t uid,
                                      gid_t gid, const char *job,

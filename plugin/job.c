@@ -154,6 +154,22 @@ bool job_is_batch(spank_t sp)
     return job_item(sp, S_JOB_STEPID) == SLURM_BATCH_SCRIPT;
 }
 
+bool job_is_interactive(spank_t sp)
+{
+    return job_item(sp, S_JOB_STEPID) == SLURM_INTERACTIVE_STEP;
+}
+
+void job_step_name(spank_t sp, char *buf, size_t size)
+{
+    uint32_t job = job_item(sp, S_JOB_ID), step = job_item(sp, S_JOB_STEPID);
+
+    if (job_is_batch(sp) || job_is_interactive(sp))
+        (void)snprintf(buf, size, "%u.%s", job,
+                       job_is_batch(sp) ? "batch" : "interactive");
+    else
+        (void)snprintf(buf, size, "%u.%u", job, step);
+}
+
 /* Both calls take a slurm_step_id_t in place of numbers on newer releases. */
 static int kill_step(uint32_t job, uint32_t step)
 {

@@ -186,6 +186,13 @@ void leader_server_words(const struct leader *leader, char *words, size_t size)
     words[strcspn(words, "\n")] = '\0';
 }
 
+static bool has_server(const struct leader *leader)
+{
+    const struct vitrine_ready *ready = &leader->shared->ready;
+
+    return ready->by_fuse || ready->mounts_by_fuse;
+}
+
 bool leader_server_died(struct leader *leader)
 {
     struct pollfd log = {.fd = leader->server_log[0]};
@@ -193,7 +200,7 @@ bool leader_server_died(struct leader *leader)
     if (leader->server_log[1] >= 0)
         (void)close(leader->server_log[1]);
     leader->server_log[1] = -1;
-    return leader->shared->state == LEADER_READY && leader->shared->ready.by_fuse &&
+    return leader->shared->state == LEADER_READY && has_server(leader) &&
            leader->box[0] >= 0 && poll(&log, 1, 0) > 0 && (log.revents & POLLHUP);
 }
 
@@ -202,6 +209,6 @@ void leader_release(struct leader *leader)
     struct pollfd log = {.fd = leader->server_log[0]};
 
     close_pair(leader->box);
-    if (leader->shared->ready.by_fuse)
+    if (has_server(leader))
         (void)poll(&log, 1, SERVER_END_MS);
 }

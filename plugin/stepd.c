@@ -80,8 +80,7 @@ static int decide(spank_t sp, const char *config_path, struct vitrine_error *err
     if (!step.leader || job_identity(sp, &step.identity, err) < 0)
         return -1;
     (void)snprintf(step.job, sizeof(step.job), "%u", job_item(sp, S_JOB_ID));
-    (void)snprintf(step.name, sizeof(step.name), "%s.%u", step.job,
-                   job_item(sp, S_JOB_STEPID));
+    job_step_name(sp, step.name, sizeof(step.name));
     return step.chosen.container ? vitrine_make_room(step.config, step.identity.who.uid,
                                                      step.identity.who.gid, step.job, err)
                                  : 0;
@@ -247,12 +246,14 @@ static void give_up(void)
     _exit(1);
 }
 
-/* The same for a task that failed alone: tasks that have not entered yet fail with it. */
+/* The same for a task that failed alone: tasks that have not entered yet fail with it,
+ * and of those that have, and fail as well, one tells why. */
 static void fail_alone(spank_t sp, const struct vitrine_error *err)
 {
-    report_task(node(sp), err->text);
-    (void)leader_enter(step.leader);
-    leader_fail(step.leader, err);
+    if (leader_enter(step.leader) != LEADER_FAILED) {
+        report_task(node(sp), err->text);
+        leader_fail(step.leader, err);
+    }
     leader_leave(step.leader);
     give_up();
 }
@@ -392,6 +393,7 @@ void stepd_task(spank_t sp)
 
 static void tell_of_dead_server(spank_t sp)
 {
+    const struct vitrine_ready *ready = leader_ready(step.leader);
     char words[256];
     struct vitrine_error err;
 
@@ -399,11 +401,17 @@ static void tell_of_dead_server(spank_t sp)
         return;
     step.told_of_server = true;
     leader_server_words(step.leader, words, sizeof(words));
-    (void)vitrine_fail(
-        &err, VITRINE_OK,
-        "the server of image %s ended before the step did (killed, or out of "
-        "memory?); tasks could no longer read the image%s%s",
-        leader_ready(step.leader)->image, words[0] ? ": " : "", words);
+    if (ready->by_fuse)
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of image %s ended before the step did (killed, or out of "
+            "memory?); tasks could no longer read the image%s%s",
+            ready->image, words[0] ? ": " : "", words);
+    else
+        (void)vitrine_fail(
+            &err, VITRINE_OK,
+            "the server of what --container-mounts has from SquashFS files ended before "
+            "the step did (killed, or out of memory?); tasks could no longer read that");
     report_step(node(sp), err.text);
 }
 

@@ -8,6 +8,7 @@
 #include "submit.h"
 #include "options.h"
 #include "report.h"
+#include "taskprolog.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -133,6 +134,7 @@ int submit_ready(void)
         return -1;
     }
     tell_directory();
+    taskprolog_tell();
     for (int i = 0; i < OPTION_COUNT; i++)
         tell_option((enum option)i);
     /* The next component of a heterogeneous command inherits the same again. */

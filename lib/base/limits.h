@@ -67,7 +67,8 @@
 #define LIMIT_SIF_DESCRIPTORS 4096
 
 /* Entries and depth of a tree that is saved: a hostile image can say any number in a few
- * bytes. Twenty times the largest image we know of; PATH_MAX cannot name what is deeper. */
+ * bytes. Twenty times the largest image we know of; PATH_MAX cannot name what is deeper.
+ */
 #define LIMIT_SAVE_ENTRIES 50000000
 #define LIMIT_SAVE_DEPTH   2048
 

@@ -98,6 +98,11 @@ neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags)
     return result(syscall(SYS_close_range, first, last, flags));
 }
 
+neg_errno sys_pidfd_open(pid_t pid)
+{
+    return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
 neg_errno sys_seccomp_filter(struct sock_filter *code, size_t n)
 {
     struct sock_fprog program = {.len = (unsigned short)n, .filter = code};

@@ -37,6 +37,7 @@ neg_errno sys_mount_change(int mount, unsigned flags, const struct mount_attr *a
 
 neg_errno sys_pivot_root(const char *new_root, const char *put_old);
 neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags);
+neg_errno sys_pidfd_open(pid_t pid);
 
 struct sock_filter;
 /*

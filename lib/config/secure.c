@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,8 +47,8 @@ static int check_directory(const char *path, bool is_parent, struct vitrine_erro
     return check_one(path, &st, forbidden, err);
 }
 
-/* Checks each directory above `path`, from the root downwards. */
-static int check_above(const char *path, struct vitrine_error *err)
+/* Checks each directory above `path`, a file or a directory, from the root downwards. */
+static int check_above(const char *path, bool is_file, struct vitrine_error *err)
 {
     char dir[PATH_MAX];
     size_t len = strlen(path);
@@ -63,10 +64,19 @@ static int check_above(const char *path, struct vitrine_error *err)
             continue;
         memcpy(dir, path, n);
         dir[n] = '\0';
-        if (check_directory(dir, p == name, err) < 0)
+        if (check_directory(dir, is_file && p == name, err) < 0)
             return -1;
     }
     return 0;
+}
+
+int secure_check_directory(const char *path, struct vitrine_error *err)
+{
+    char real[PATH_MAX];
+
+    if (!realpath(path, real))
+        return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot examine %s", path);
+    return check_directory(real, true, err) < 0 ? -1 : check_above(real, false, err);
 }
 
 int secure_check(int fd, const char *path, struct vitrine_error *err)
@@ -78,7 +88,8 @@ int secure_check(int fd, const char *path, struct vitrine_error *err)
         return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot examine %s", path);
     if (!S_ISREG(st.st_mode))
         return vitrine_fail(err, VITRINE_ECONFIG, "%s is not a regular file", path);
-    if (check_one(path, &st, S_IWGRP | S_IWOTH, err) < 0 || check_above(path, err) < 0)
+    if (check_one(path, &st, S_IWGRP | S_IWOTH, err) < 0 ||
+        check_above(path, true, err) < 0)
         return -1;
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, real, sizeof(real));
@@ -88,5 +99,5 @@ int secure_check(int fd, const char *path, struct vitrine_error *err)
                                 path);
     }
     real[n] = '\0';
-    return strcmp(real, path) == 0 ? 0 : check_above(real, err);
+    return strcmp(real, path) == 0 ? 0 : check_above(real, true, err);
 }

@@ -11,4 +11,7 @@
  */
 int secure_check(int fd, const char *path, struct vitrine_error *err);
 
+/* The same for a directory that is named: it, and those above it, are root's alone. */
+int secure_check_directory(const char *path, struct vitrine_error *err);
+
 #endif

@@ -87,6 +87,7 @@ static void tell(const struct job *job, struct vitrine_ready *ret)
 {
     *ret = (struct vitrine_ready){
         .by_fuse = job->image.by_fuse,
+        .mounts_by_fuse = job->data_by_fuse,
         .fake_root = job->is_root,
         .fake_ids = job->is_root && !job->fakeroot.has_ranges,
         .pytorch = job->inside.pytorch,

@@ -33,10 +33,12 @@ struct job {
     struct named named;
     struct mountspec *mounts;
     size_t nmounts;
-    int *data;     /* for each mount a detached one of its SquashFS, or -1 */
-    int writable;  /* detached mount with the upper layer, or -1: tmpfs */
-    int upper;     /* the upper layer, when it is there */
-    char tag[384]; /* of the overlay */
+    int *data; /* for each mount a detached one of its SquashFS, or -1: passed over, */
+    bool data_by_fuse; /* one of them is served by FUSE */
+    char remark[1024]; /* and why, the first one that is not silent */
+    int writable;      /* detached mount with the upper layer, or -1: tmpfs */
+    int upper;         /* the upper layer, when it is there */
+    char tag[384];     /* of the overlay */
     struct inside inside;
     struct vitrine_container container;
 };

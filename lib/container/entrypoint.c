@@ -8,6 +8,7 @@
 #include "privileged/caps.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,8 +16,22 @@
 /* Far from what a shell script uses. */
 #define TELL_FD 100
 
-/* The shell's own, which are about the shell that said them. */
-static const char *const shells_own[] = {"_", "SHLVL", "PWD", "OLDPWD"};
+/* What no entry point decides: the shell's own, which are about the shell that said them,
+ * and what tells tasks apart, which is the leader's that it has seen. */
+static const char *const kept[] = {"_",       "SHLVL", "PWD",    "OLDPWD",
+                                   "SLURM_*", "PMI_*", "PMI2_*", "PMIX_*"};
+
+static bool is_kept(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+        size_t n = strlen(kept[i]);
+
+        if (kept[i][n - 1] == '*' ? len >= n - 1 && memcmp(kept[i], name, n - 1) == 0
+                                  : len == n && memcmp(kept[i], name, n) == 0)
+            return true;
+    }
+    return false;
+}
 
 /* --- in the child --- */
 
@@ -88,11 +103,14 @@ static int start(const struct entrypoint *e, int tell, struct vitrine_error *err
     return vitrine_fail_sys(err, VITRINE_EUSAGE, "cannot execute %s", argv[0]);
 }
 
-/* Never returns. What went wrong before the program runs is said on `report`. */
+/* Never returns. Says on `report` who it is, and what went wrong before the program runs.
+ */
 static void child(const struct entrypoint *e, int tell, int report)
 {
     struct vitrine_error err = {0};
+    pid_t self = getpid();
 
+    (void)!write(report, &self, sizeof(self));
     (void)start(e, tell, &err);
     (void)!write(report, &err, sizeof(err));
     _exit(1);
@@ -121,12 +139,25 @@ static int fork_child(const struct entrypoint *e, int tell[2], int report[2],
                        : vitrine_fail(err, VITRINE_EINTERNAL, "cannot start a process");
 }
 
+/* Waits for more. False if there will be none: who has ended without saying anything may
+ * have left others, who hold the pipe for ever. */
+static bool await(int fd, int process)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+                           {.fd = process, .events = POLLIN}};
+
+    /* One that is not there any more has said all that it had to say. */
+    while (poll(fds, 2, process < 0 ? 0 : -1) < 0 && errno == EINTR)
+        ;
+    return fds[0].revents & POLLIN;
+}
+
 /* Until an empty record, or 0 at the end without one. */
-static ssize_t read_environ(int fd, char *buf, size_t size)
+static ssize_t read_environ(int fd, int process, char *buf, size_t size)
 {
     size_t used = 0;
 
-    while (used < size) {
+    while (used < size && await(fd, process)) {
         ssize_t n = read(fd, buf + used, size - used);
 
         if (n < 0 && errno == EINTR)
@@ -150,17 +181,14 @@ static int keep_environ(const struct entrypoint *e, const char *told,
     for (const char *p = told; *p && rc == 0; p += strlen(p) + 1) {
         size_t n = envlist_name_length(p);
 
-        if (n > 0)
+        if (n > 0 && !is_kept(p, n))
             rc = envlist_set(&list, p, n, p + n + 1);
     }
-    for (size_t i = 0; i < sizeof(shells_own) / sizeof(*shells_own) && rc == 0; i++) {
-        const char *name = shells_own[i];
-        const char *old = envlist_find(e->environ, name, strlen(name));
+    for (const char *const *var = e->environ; var && *var && rc == 0; var++) {
+        size_t n = envlist_name_length(*var);
 
-        if (old)
-            rc = envlist_set(&list, name, strlen(name), old);
-        else
-            envlist_unset(&list, name, strlen(name));
+        if (n > 0 && is_kept(*var, n))
+            rc = envlist_set(&list, *var, n, *var + n + 1);
     }
     if (rc == 0 && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0))
         rc = -errno;
@@ -174,6 +202,7 @@ static int run(const struct entrypoint *e, int tell[2], int report[2],
                struct vitrine_error *err)
 {
     struct vitrine_error told;
+    pid_t pid = 0;
     cleanup_free char *text = malloc(LIMIT_ENV_CHANGES);
 
     if (!text)
@@ -184,12 +213,14 @@ static int run(const struct entrypoint *e, int tell[2], int report[2],
     tell[1] = report[1] = -1;
     if (rc < 0)
         return -1;
+    (void)!read(report[0], &pid, sizeof(pid));
+    cleanup_fd int process = sys_pidfd_open(pid);
     if (read(report[0], &told, sizeof(told)) == (ssize_t)sizeof(told)) {
         if (err)
             *err = told;
         return -1;
     }
-    if (read_environ(tell[0], text, LIMIT_ENV_CHANGES) == 0)
+    if (read_environ(tell[0], process, text, LIMIT_ENV_CHANGES) == 0)
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "it ended without running the command that it was given%s",
                             e->log ? ""

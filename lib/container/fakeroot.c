@@ -4,6 +4,9 @@
 #include "identity/subids.h"
 #include "privileged/userns.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 static int read_ranges(const struct vitrine_identity *who, struct subids *uids,
                        struct subids *gids, struct vitrine_error *err)
 {
@@ -29,6 +32,25 @@ static neg_errno fill_owners(const struct vitrine_identity *who,
     return rc < 0
                ? rc
                : userns_fill_map(who->gid, ids->gids, ids->ngids, ret->gids, &ret->ngids);
+}
+
+int fakeroot_adopt(const struct vitrine_identity *who, int user_ns, bool ranges,
+                   struct fakeroot *ret, struct vitrine_error *err)
+{
+    struct subids uids = {.n = 0}, gids = {.n = 0};
+
+    if (ranges && read_ranges(who, &uids, &gids, err) < 0)
+        return -1;
+    const struct userns_ids ids = {
+        .uids = uids.ranges, .gids = gids.ranges, .nuids = uids.n, .ngids = gids.n};
+    int rc = fill_owners(who, &ids, &ret->owners);
+    if (rc == 0 && (ret->user_ns = fcntl(user_ns, F_DUPFD_CLOEXEC, 0)) < 0)
+        rc = -errno;
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc,
+                          "cannot use the namespace of the container");
+    ret->has_ranges = ranges;
+    return 0;
 }
 
 int fakeroot_open(const struct vitrine_identity *who, bool ranges, struct fakeroot *ret,

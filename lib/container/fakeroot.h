@@ -19,6 +19,11 @@ struct fakeroot {
 int fakeroot_open(const struct vitrine_identity *who, bool ranges, struct fakeroot *ret,
                   struct vitrine_error *err);
 
+/* The same for a namespace that is there, of a container that runs; it is not consumed.
+ */
+int fakeroot_adopt(const struct vitrine_identity *who, int user_ns, bool ranges,
+                   struct fakeroot *ret, struct vitrine_error *err);
+
 /* The number of group ids from 0 on that he has in there. */
 uint32_t fakeroot_gids(const struct fakeroot *fakeroot);
 

@@ -69,8 +69,8 @@ static int mount_file(const struct imagemount_wish *wish, int image,
                               wish->name);
     }
     ret->by_fuse = true;
-    if (fuse_serve(image, ret->info.offset, wish->owners, wish->server_log, &ret->mount,
-                   err) < 0)
+    if (fuse_serve(image, ret->info.offset, wish->owners, wish->server_log,
+                   wish->server_alive, &ret->mount, err) < 0)
         return vitrine_wrap(err, "cannot mount image %s", wish->name);
     return 0;
 }

@@ -10,8 +10,8 @@
 /* All borrowed. */
 struct imagemount_wish {
     const struct config *config;
-    const char *name; /* for messages */
-    int server_log;
+    const char *name;             /* for messages */
+    int server_log, server_alive; /* as fuse_serve() takes them, or -1 */
     /* Whose the files in the image are; NULL: as the image says. */
     const struct fuse_owners *owners;
     int user_ns;     /* with owners: a namespace that maps ids the same way */

@@ -35,13 +35,16 @@ int named_check(const char *name, struct vitrine_error *err)
                         name);
 }
 
-/* "123.0": what runs in a step. */
+/* "123.0", "123.batch": what runs in a step. */
 static bool is_step(const char *name)
 {
     size_t job = strspn(name, "0123456789");
-    size_t step = name[job] == '.' ? strspn(name + job + 1, "0123456789") : 0;
 
-    return job > 0 && step > 0 && name[job + 1 + step] == '\0';
+    if (job == 0 || name[job] != '.')
+        return false;
+    const char *step = name + job + 1;
+    return (step[0] && step[strspn(step, "0123456789")] == '\0') ||
+           strcmp(step, "batch") == 0 || strcmp(step, "interactive") == 0;
 }
 
 /* The two bytes of the lock: the container's, and one for who looks what there is.

@@ -34,7 +34,7 @@ struct named {
 /* For a name that asks for nothing: closes as any other. */
 #define NAMED_NONE ((struct named){.room = -1, .dir = -1, .lock = -1})
 
-/* The text of a name, apart from what there is: letters, digits, "._-". */
+/* The text of a name, apart from what there is: letters, digits, "._+-". */
 int named_check(const char *name, struct vitrine_error *err);
 
 /*

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/remove.h"
 #include "config/config.h"
+#include "config/secure.h"
 #include "container/config-api.h"
 #include "container/fakeroot.h"
 #include "container/named.h"
@@ -38,6 +39,12 @@ int vitrine_make_room(const struct vitrine_config *config, uid_t uid, gid_t gid,
                       const char *job, struct vitrine_error *err)
 {
     const struct config *conf = config_of(config);
+
+    if (mkdir(conf->container_dir, 0711) < 0 && errno != EEXIST)
+        return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot make %s (ContainerDir)",
+                                conf->container_dir);
+    if (secure_check_directory(conf->container_dir, err) < 0)
+        return vitrine_wrap(err, "ContainerDir");
     cleanup_fd int dir = room_make(conf->container_dir, uid, gid,
                                    conf->scope == CONFIG_SCOPE_JOB ? job : NULL);
 

@@ -42,7 +42,10 @@ int saver_start(struct job *job, struct vitrine_error *err)
         return 0;
     if ((job->named.runs && check_joined(job, err) < 0) || open_upper(job, err) < 0)
         return -1;
-    cleanup_free char *path = path_join(job->spec->cwd, file);
+    const char *home = job->spec->identity.home;
+    bool at_home = file[0] == '~' && file[1] == '/' && home;
+    cleanup_free char *path =
+        path_join(at_home ? home : job->spec->cwd, at_home ? file + 2 : file);
     if (!path)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     char *name = strrchr(path, '/');

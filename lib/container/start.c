@@ -4,11 +4,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "container/datamounts.h"
 #include "container/entrypoint.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
 #include "namespace/ns.h"
 #include "privileged/kmount.h"
+#include "privileged/mountlock.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -65,16 +67,30 @@ static int find_image(struct job *job, struct vitrine_error *err)
     return check_image(job, err);
 }
 
+/* Only for who says so: a default changes no directory of his. */
 static bool is_in_place(const struct job *job)
 {
-    return job->image.info.kind == IMAGE_DIRECTORY && !job->read_only &&
-           !job->private_root && !job->spec->container;
+    return job->image.info.kind == IMAGE_DIRECTORY &&
+           job->spec->root == VITRINE_ROOT_WRITABLE && !job->spec->container;
+}
+
+/* Nobody would know what he has edited where only some of the files are his. */
+static int check_in_place(const struct job *job, struct vitrine_error *err)
+{
+    if (!is_in_place(job) || faccessat(job->image_fd, ".", W_OK, AT_EACCESS) == 0)
+        return 0;
+    return vitrine_fail(err, VITRINE_EPERM,
+                        "you may not write to directory %s: use a copy, or leave "
+                        "--container-writable out",
+                        job->name);
 }
 
 static int mount_image(struct job *job, struct vitrine_error *err)
 {
     bool is_directory = job->image.info.kind == IMAGE_DIRECTORY;
 
+    if (check_in_place(job, err) < 0)
+        return -1;
     job->in_place = is_in_place(job);
     job->has_upper = !job->in_place && (!job->read_only || job->named.exists);
     job->owned = !is_directory && (job->has_upper || job->is_root);
@@ -85,6 +101,7 @@ static int mount_image(struct job *job, struct vitrine_error *err)
         .config = job->config,
         .name = job->name,
         .server_log = job->spec->server_log,
+        .server_alive = job->spec->server_log,
         .owners = job->owned ? &job->fakeroot.owners : NULL,
         .user_ns = job->fakeroot.user_ns,
         .has_ranges = job->fakeroot.has_ranges,
@@ -93,59 +110,19 @@ static int mount_image(struct job *job, struct vitrine_error *err)
     return imagemount_open(&wish, job->image_fd, &job->image, err);
 }
 
-/* --- what else is mounted --- */
-
-static int open_data(struct job *job, const struct mountspec *spec, int *ret,
-                     struct vitrine_error *err)
-{
-    cleanup_free char *path =
-        mountspec_source(spec, job->spec->cwd, job->spec->identity.home);
-    struct imagemount data = {.mount = -1};
-    struct vitrine_error why = {0};
-    const struct imagemount_wish wish = {.config = job->config,
-                                         .name = path,
-                                         .server_log = job->spec->server_log,
-                                         .owners =
-                                             job->is_root ? &job->fakeroot.owners : NULL,
-                                         .user_ns = job->fakeroot.user_ns,
-                                         .has_ranges = job->fakeroot.has_ranges};
-
-    if (!path)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    cleanup_fd int fd = lookup_open(path);
-    if (fd < 0 && spec->nofail)
-        return 0;
-    if (fd < 0)
-        return mountspec_fail(spec, err, VITRINE_ENOIMAGE, fd, "cannot open %s", path);
-    if (imagemount_open(&wish, fd, &data, &why) < 0)
-        return mountspec_fail(spec, err, why.code, 0, "%s", why.text);
-    job->image.by_fuse |= data.by_fuse;
-    *ret = data.mount;
-    if (data.info.kind != IMAGE_DIRECTORY)
-        return 0;
-    return mountspec_fail(spec, err, VITRINE_EFORMAT, 0,
-                          "%s is a directory, and not a SquashFS or SIF file", path);
-}
-
-static int open_mounts(struct job *job, struct vitrine_error *err)
-{
-    if (!job->spec->mounts)
-        return 0;
-    if (mountspec_parse(job->spec->mounts, &job->mounts, &job->nmounts, err) < 0)
-        return vitrine_wrap(err, "--container-mounts");
-    job->data = calloc(job->nmounts, sizeof(*job->data));
-    if (!job->data)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    for (size_t i = 0; i < job->nmounts; i++)
-        job->data[i] = -1;
-    for (size_t i = 0; i < job->nmounts; i++)
-        if (job->mounts[i].kind == MOUNTSPEC_SQUASHFS &&
-            open_data(job, &job->mounts[i], &job->data[i], err) < 0)
-            return -1;
-    return 0;
-}
-
 /* --- the root --- */
+
+/* The directory where the user is, unless that would show the home that he does not want;
+ * with pyxis nobody expects to be there. */
+static const char *shown_cwd(const struct job *job)
+{
+    const char *cwd = job->spec->cwd, *home = job->spec->identity.home;
+
+    if (job->compat || (!job->show_home && cwd && path_is_normal(cwd) && home &&
+                        path_is_below(home, cwd)))
+        return NULL;
+    return cwd;
+}
 
 static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *err)
 {
@@ -172,8 +149,10 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
         .shown =
             {
                 .uid = wish->identity.uid,
-                .home = job->show_home ? wish->identity.home : NULL,
-                .cwd = wish->cwd,
+                .home = wish->identity.home,
+                .show_home = job->show_home,
+                .home_at = job->compat && job->is_root ? "/root" : NULL,
+                .cwd = shown_cwd(job),
                 .host_mounts = config->mount_host,
                 .include = config->mount_include,
                 .ninclude = config->nmount_include,
@@ -189,7 +168,6 @@ static int build(void *arg, void *reply, int *ret_upper, struct vitrine_error *e
                    .home = wish->identity.home,
                    .trees = job->data},
         .pyxis = job->compat,
-        .show_home = job->show_home,
         .environ = job->container.fd[VITRINE_FD_ENVIRON],
         .entrypoint_command = ENTRYPOINT_COMMAND,
         .wish = wish,
@@ -213,8 +191,33 @@ static int unshare_flags(unsigned unshare)
            (unshare & VITRINE_UNSHARE_UTS ? CLONE_NEWUTS : 0);
 }
 
+/* Those which a fake root will find in his namespace as they are, and not below an
+ * overlay that is mounted there. */
+static int lock_mounts(struct job *job, struct vitrine_error *err)
+{
+    cleanup_free int *mounts = calloc(job->nmounts + 1, sizeof(*mounts));
+    size_t n = 0, used = 0;
+
+    if (!mounts)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+    if (job->in_place)
+        mounts[n++] = job->image.mount;
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            mounts[n++] = job->data[i];
+    int rc = mountlock(job->fakeroot.user_ns, mounts, n);
+    if (job->in_place)
+        job->image.mount = mounts[used++];
+    for (size_t i = 0; i < job->nmounts; i++)
+        if (job->data[i] >= 0)
+            job->data[i] = mounts[used++];
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot lock the mounts") : 0;
+}
+
 static int build_root(struct job *job, struct vitrine_error *err)
 {
+    if (job->is_root && lock_mounts(job, err) < 0)
+        return -1;
     const struct ns_wish wish = {
         .build = build,
         .meanwhile = meanwhile,
@@ -229,6 +232,8 @@ static int build_root(struct job *job, struct vitrine_error *err)
         return err && strstr(err->text, job->name)
                    ? -1
                    : vitrine_wrap(err, "cannot run image %s", job->name);
+    if (job->remark[0])
+        memcpy(job->inside.remark, job->remark, sizeof(job->remark));
     job->container.fd[VITRINE_FD_MNT] = left[NS_MNT];
     job->container.fd[VITRINE_FD_NET] = left[NS_NET];
     job->container.fd[VITRINE_FD_IPC] = left[NS_IPC];
@@ -268,7 +273,7 @@ int start_record(struct job *job, struct vitrine_error *err)
 static int start_new(struct job *job, struct vitrine_error *err)
 {
     return find_image(job, err) < 0 || mount_image(job, err) < 0 ||
-                   open_mounts(job, err) < 0 || open_writable(job, err) < 0
+                   datamounts_open(job, err) < 0 || open_writable(job, err) < 0
                ? -1
                : build_root(job, err);
 }
@@ -278,10 +283,11 @@ static int start_new(struct job *job, struct vitrine_error *err)
 static int name_running(struct job *job, struct vitrine_error *err)
 {
     if (job->spec->image && !job->named.image)
-        return vitrine_fail(err, VITRINE_EUSAGE,
-                            "container %s has the image that its step chose: leave "
-                            "--container-image out",
-                            job->spec->container);
+        return vitrine_fail(
+            err, VITRINE_EUSAGE,
+            "container %s has the image that its step chose, and cannot be "
+            "joined where another is asked for",
+            job->spec->container);
     if (job->spec->image || (job->spec->save && job->named.image))
         return find_image(job, err);
     job->name = strdup(job->named.image ? job->named.image : job->spec->container);
@@ -300,11 +306,10 @@ static int start_beside(struct job *job, struct vitrine_error *err)
         return error_from(err, VITRINE_EMOUNT, job->image.mount,
                           "cannot share container %s", job->spec->container);
     job->is_root = running->set.user >= 0;
-    if (job->is_root) {
-        job->fakeroot.user_ns = fcntl(running->set.user, F_DUPFD_CLOEXEC, 0);
-        job->fakeroot.has_ranges = running->has_ranges;
-    }
-    return open_mounts(job, err) < 0 ? -1 : build_root(job, err);
+    if (job->is_root && fakeroot_adopt(&job->spec->identity, running->set.user,
+                                       running->has_ranges, &job->fakeroot, err) < 0)
+        return -1;
+    return datamounts_open(job, err) < 0 ? -1 : build_root(job, err);
 }
 
 /* What of the host is to be seen in a container that runs: what is there, but for where

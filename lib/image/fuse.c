@@ -23,26 +23,28 @@
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
-static int place_fds(int image, int dev, int log)
+static int place_fds(int image, int dev, int log, int alive)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int high_null = fcntl(null, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int high_image = fcntl(image, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int high_dev = fcntl(dev, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int high_log = fcntl(log >= 0 ? log : null, F_DUPFD_CLOEXEC, ABOVE_ALL);
+    int high_alive = fcntl(alive >= 0 ? alive : null, F_DUPFD_CLOEXEC, ABOVE_ALL);
 
     if (high_null < 0 || high_image < 0 || high_dev < 0 || high_log < 0 ||
-        dup2(high_null, STDIN_FILENO) < 0 || dup2(high_null, STDOUT_FILENO) < 0 ||
-        dup2(high_log, STDERR_FILENO) < 0 || dup2(high_image, FUSE_SERVER_IMAGE_FD) < 0 ||
+        high_alive < 0 || dup2(high_null, STDIN_FILENO) < 0 ||
+        dup2(high_null, STDOUT_FILENO) < 0 || dup2(high_log, STDERR_FILENO) < 0 ||
+        dup2(high_image, FUSE_SERVER_IMAGE_FD) < 0 ||
         dup2(high_dev, FUSE_SERVER_DEVICE_FD) < 0 ||
-        dup2(high_log, FUSE_SERVER_ALIVE_FD) < 0)
+        dup2(high_alive, FUSE_SERVER_ALIVE_FD) < 0)
         return -errno;
     return 0;
 }
 
 /* What a server is started with. */
 struct server {
-    int image, dev, log;
+    int image, dev, log, alive;
     uint64_t offset;
     const struct fuse_owners *owners;
 };
@@ -66,7 +68,7 @@ static void server_main(const struct server *server, int report)
     for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
         (void)signal(signal_nr, SIG_DFL);
     if (rc == 0)
-        rc = place_fds(server->image, server->dev, server->log);
+        rc = place_fds(server->image, server->dev, server->log, server->alive);
     if (rc == 0) {
         /* Everything else of slurmstepd's goes; what is above 64 closes on exec. */
         (void)sys_close_range(FUSE_SERVER_ALIVE_FD + 1, ABOVE_ALL - 1, 0);
@@ -108,7 +110,7 @@ static neg_errno server_start(const struct server *server)
 }
 
 int fuse_serve(int image, uint64_t offset, const struct fuse_owners *owners, int log,
-               int *ret_mount, struct vitrine_error *err)
+               int alive, int *ret_mount, struct vitrine_error *err)
 {
     cleanup_fd int dev = -1;
     cleanup_fd int mount = kmount_fuse(&dev);
@@ -118,8 +120,12 @@ int fuse_serve(int image, uint64_t offset, const struct fuse_owners *owners, int
             err, VITRINE_EUNSUPPORTED, mount,
             "this node cannot mount with FUSE (/dev/fuse; is the kernel's fuse "
             "module loaded?)");
-    const struct server server = {
-        .image = image, .dev = dev, .log = log, .offset = offset, .owners = owners};
+    const struct server server = {.image = image,
+                                  .dev = dev,
+                                  .log = log,
+                                  .alive = alive,
+                                  .offset = offset,
+                                  .owners = owners};
     int rc = server_start(&server);
     if (rc < 0)
         return error_from(err, VITRINE_EUNSUPPORTED, rc,

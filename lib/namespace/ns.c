@@ -54,26 +54,8 @@ static int builder_create(const struct builder *b, struct vitrine_error *err)
     return 0;
 }
 
-static int builder_work(struct builder *b, struct vitrine_error *err)
-{
-    int rc, none;
-    char go = 0;
-
-    if (builder_create(b, err) < 0)
-        return -1;
-    if ((rc = fd_send(b->sock, &go, sizeof(go), -1)) < 0 ||
-        (rc = fd_recv(b->sock, &go, sizeof(go), false, &none)) < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc, "lost contact to the task");
-    rc = b->wish->user_ns >= 0 ? caps_builder_settle_root() : userns_settle(b->user);
-    if (rc < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user");
-    /* After the last change of credentials, which would clear it. */
-    if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) < 0 || getppid() != b->parent)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "the task died");
-    return b->wish->build(b->wish->arg, b->answer->reply, &b->left[NS_EXTRA], err);
-}
-
-/* Opens the namespaces that the builder has made. */
+/* Opens the namespaces that the builder has made: at once, while /proc is the host's. In
+ * the container it is what the user's mounts make of it. */
 static int builder_open(struct builder *b, struct vitrine_error *err)
 {
     static const struct {
@@ -97,11 +79,29 @@ static int builder_open(struct builder *b, struct vitrine_error *err)
     return 0;
 }
 
+static int builder_work(struct builder *b, struct vitrine_error *err)
+{
+    int rc, none;
+    char go = 0;
+
+    if (builder_create(b, err) < 0 || builder_open(b, err) < 0)
+        return -1;
+    if ((rc = fd_send(b->sock, &go, sizeof(go), -1)) < 0 ||
+        (rc = fd_recv(b->sock, &go, sizeof(go), false, &none)) < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc, "lost contact to the task");
+    rc = b->wish->user_ns >= 0 ? caps_builder_settle_root() : userns_settle(b->user);
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user");
+    /* After the last change of credentials, which would clear it. */
+    if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) < 0 || getppid() != b->parent)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "the task died");
+    return b->wish->build(b->wish->arg, b->answer->reply, &b->left[NS_EXTRA], err);
+}
+
 /* Never returns. */
 static void builder_main(struct builder *b)
 {
-    b->answer->ok =
-        builder_work(b, &b->answer->err) == 0 && builder_open(b, &b->answer->err) == 0;
+    b->answer->ok = builder_work(b, &b->answer->err) == 0;
     (void)fd_send_all(b->sock, b->answer, sizeof(*b->answer) + b->size, b->left, NS_LEFT);
     _exit(0);
 }

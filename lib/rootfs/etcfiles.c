@@ -113,51 +113,77 @@ int etcfiles_write(const struct etcfiles *etc, const struct skeleton *skeleton,
     return 0;
 }
 
-static neg_errno bind_one(const struct etcfiles *etc, size_t i,
-                          const struct skeleton *skeleton, int root)
+static neg_errno bind_one(const struct skeleton *skeleton, int root, const char *path,
+                          const char *text, size_t size)
 {
-    char path[NAME_MAX + 8];
-    int rc = skeleton_file(skeleton, skeleton->layer, names[i], etc->files[i].text,
-                           etc->files[i].size);
+    const char *name = strrchr(path, '/') + 1;
+    int rc = skeleton_file(skeleton, skeleton->layer, name, text, size);
 
     if (rc < 0)
         return rc;
-    (void)snprintf(path, sizeof(path), "/etc/%s", names[i]);
     cleanup_fd int point = target_make(root, path, S_IFREG);
     /* A link to nowhere, or a directory that the user may not write: as it is. */
     if (point < 0)
         return 0;
-    cleanup_fd int tree = sys_open_tree(skeleton->layer, names[i], 0);
+    cleanup_fd int tree = sys_open_tree(skeleton->layer, name, 0);
     return tree < 0 ? tree : sys_move_mount(tree, point);
 }
 
 int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, int root,
                   bool names_too, struct vitrine_error *err)
 {
+    char path[NAME_MAX + 8];
     int rc = 0;
 
-    for (size_t i = names_too ? 0 : GENERATED; i < NAMES && rc == 0; i++)
+    for (size_t i = names_too ? 0 : GENERATED; i < NAMES && rc == 0; i++) {
+        (void)snprintf(path, sizeof(path), "/etc/%s", names[i]);
         if (etc->files[i].text)
-            rc = bind_one(etc, i, skeleton, root);
+            rc = bind_one(skeleton, root, path, etc->files[i].text, etc->files[i].size);
+    }
     if (rc < 0)
         return error_from(err, VITRINE_EMOUNT, rc,
                           "cannot mount the container's /etc (names, hosts, time zone)");
     return 0;
 }
 
+/* --- apt --- */
+
+#define APT_DIR  "/etc/apt/apt.conf.d"
+#define APT_FILE "zz-vitrine"
+
+static const char apt_text[] = "APT::Sandbox::User \"root\";\n";
+
+static bool has_apt(const struct skeleton *skeleton)
+{
+    cleanup_fd int dir =
+        path_open_in_root(skeleton->image, APT_DIR, O_PATH | O_DIRECTORY);
+
+    return dir >= 0;
+}
+
+static int apt_result(neg_errno rc, struct vitrine_error *err)
+{
+    return rc < 0 ? error_from(err, VITRINE_EMOUNT, rc, "cannot write the container's %s",
+                               APT_DIR "/" APT_FILE)
+                  : 0;
+}
+
 int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err)
 {
-    static const char path[] = "/etc/apt/apt.conf.d";
-    static const char text[] = "APT::Sandbox::User \"root\";\n";
-    cleanup_fd int there = path_open_in_root(skeleton->image, path, O_PATH | O_DIRECTORY);
-
-    if (there < 0)
+    if (!has_apt(skeleton))
         return 0;
-    cleanup_fd int dir = skeleton_dir(skeleton, path);
-    int rc =
-        dir < 0 ? dir : skeleton_file(skeleton, dir, "zz-vitrine", text, strlen(text));
-    if (rc < 0 && rc != -EEXIST) /* which the layer has from an earlier start */
-        return error_from(err, VITRINE_EMOUNT, rc, "cannot write the container's %s",
-                          path);
-    return 0;
+    cleanup_fd int dir = skeleton_dir(skeleton, APT_DIR);
+    int rc = dir < 0 ? dir
+                     : skeleton_file(skeleton, dir, APT_FILE, apt_text, strlen(apt_text));
+    /* The layer may have it from an earlier start. */
+    return apt_result(rc == -EEXIST ? 0 : rc, err);
+}
+
+int etcfiles_bind_apt(const struct skeleton *skeleton, int root,
+                      struct vitrine_error *err)
+{
+    if (!has_apt(skeleton))
+        return 0;
+    return apt_result(
+        bind_one(skeleton, root, APT_DIR "/" APT_FILE, apt_text, strlen(apt_text)), err);
 }

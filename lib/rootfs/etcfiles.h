@@ -43,5 +43,7 @@ int etcfiles_bind(const struct etcfiles *etc, const struct skeleton *skeleton, i
  * after it has been answered (seccomp_fake_ids()). Nothing in an image without apt.
  */
 int etcfiles_write_apt(const struct skeleton *skeleton, struct vitrine_error *err);
+int etcfiles_bind_apt(const struct skeleton *skeleton, int root,
+                      struct vitrine_error *err);
 
 #endif

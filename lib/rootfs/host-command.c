@@ -3,13 +3,14 @@
  * Starts a command of the host inside of a container, with the host's loader and
  * libraries: a link of the command's name points here (rootfs/hosttools.h). Statically
  * linked, since nothing can be said of the image's C library. Runs as the user, without
- * privilege.
+ * privilege but a fake root's, which it leaves behind.
  */
 #include "rootfs/hosttools.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,18 @@ static int fail(const char *what, const char *why)
     return 127;
 }
 
-/* Two lines: the loader, and its library path. */
-static int read_settings(char *buf, size_t size, char **ret_libraries)
+/* Cuts the text behind the line that it begins with; NULL if that is not complete. */
+static char *next_line(char *text)
+{
+    char *end = text ? strchr(text, '\n') : NULL;
+
+    if (end)
+        *end++ = '\0';
+    return end;
+}
+
+/* Three lines: the loader, its library path, and where most commands are. */
+static int read_settings(char *buf, size_t size, char **ret_libraries, char **ret_bin)
 {
     int fd = open(HOSTTOOLS_SETTINGS, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
@@ -36,18 +47,14 @@ static int read_settings(char *buf, size_t size, char **ret_libraries)
     if (n <= 0)
         return -1;
     buf[n] = '\0';
-    char *line = strchr(buf, '\n');
-    if (!line)
-        return -1;
-    *line = '\0';
-    *ret_libraries = line + 1;
-    (*ret_libraries)[strcspn(*ret_libraries, "\n")] = '\0';
-    return 0;
+    *ret_libraries = next_line(buf);
+    *ret_bin = next_line(*ret_libraries);
+    return next_line(*ret_bin) ? 0 : -1;
 }
 
 /* Where the command lies below HOSTTOOLS_HOST, by the path that was executed: argv[0] is
- * whatever the caller liked. */
-static int find_command(char *buf, size_t size)
+ * whatever the caller liked. The path is the image's, where /bin may be /usr/bin. */
+static int find_command(const char *bin, char *buf, size_t size)
 {
     char dir[PATH_MAX] = "";
     /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address is what the kernel gives */
@@ -57,19 +64,66 @@ static int find_command(char *buf, size_t size)
         return -1;
     int n = snprintf(buf, size, "%s%s%s%s", HOSTTOOLS_HOST, dir,
                      name[0] == '/' ? "" : "/", name);
+    if (n > 0 && (size_t)n < size && access(buf, F_OK) < 0)
+        n = snprintf(buf, size, "%s/%s", bin, basename(name));
     return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
+/* What 0 is outside of this user namespace; 0 if it is no fake root's. */
+static unsigned id_outside(const char *map)
+{
+    char text[64] = "";
+    unsigned inside, outside;
+    int fd = open(map, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!read(fd, text, sizeof(text) - 1);
+        (void)close(fd);
+    }
+    /* NOLINTNEXTLINE(cert-err34-c): written by the kernel */
+    return sscanf(text, "%u %u", &inside, &outside) == 2 && inside == 0 ? outside : 0;
+}
+
+static void write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!write(fd, text, strlen(text));
+        (void)close(fd);
+    }
+}
+
+/*
+ * Slurm believes what munge says of a command's user, which is the one outside, and
+ * refuses one that takes itself for root. So a fake root's command runs in a namespace
+ * below his, where the user is who he is. Where that cannot be, the command will tell.
+ */
+static void be_oneself(void)
+{
+    char text[32];
+    unsigned uid = getuid() == 0 ? id_outside("/proc/self/uid_map") : 0;
+    unsigned gid = id_outside("/proc/self/gid_map");
+
+    if (uid == 0 || unshare(CLONE_NEWUSER) < 0)
+        return;
+    (void)snprintf(text, sizeof(text), "%u 0 1\n", uid);
+    write_text("/proc/self/uid_map", text);
+    (void)snprintf(text, sizeof(text), "%u 0 1\n", gid);
+    write_text("/proc/self/setgroups", "deny");
+    write_text("/proc/self/gid_map", text);
 }
 
 int main(int argc, char **argv)
 {
     static char settings[65536], path[PATH_MAX];
-    char *libraries;
+    char *libraries, *bin;
     char **args = calloc((size_t)argc + 8, sizeof(*args));
 
-    if (!args || find_command(path, sizeof(path)) < 0)
+    if (read_settings(settings, sizeof(settings), &libraries, &bin) < 0)
+        return fail("command", "cannot read " HOSTTOOLS_SETTINGS);
+    if (!args || find_command(bin, path, sizeof(path)) < 0)
         return fail("command", strerror(ENAMETOOLONG));
-    if (read_settings(settings, sizeof(settings), &libraries) < 0)
-        return fail(path, "cannot read " HOSTTOOLS_SETTINGS);
     int n = 0;
     args[n++] = settings;
     args[n++] = (char *)"--inhibit-cache";
@@ -80,6 +134,7 @@ int main(int argc, char **argv)
     args[n++] = path;
     for (int i = 1; i < argc; i++)
         args[n++] = argv[i];
+    be_oneself();
     (void)execv(settings, args);
     return fail(path, strerror(errno));
 }

@@ -180,8 +180,8 @@ static neg_errno write_settings(const struct hosttools *tools,
 
     if (dir < 0)
         return dir;
-    if (asprintf(&text, HOSTTOOLS_HOST "%s\n%s\n", tools->loader, tools->library_path) <
-        0)
+    if (asprintf(&text, HOSTTOOLS_HOST "%s\n%s\n" HOSTTOOLS_HOST "%s\n", tools->loader,
+                 tools->library_path, tools->bin ? tools->bin : "") < 0)
         return -ENOMEM;
     return skeleton_file(skeleton, dir, HOSTTOOLS_SETTINGS_NAME, text, strlen(text));
 }

@@ -27,7 +27,7 @@ static int describe_environ(const struct inside_spec *spec, const struct image_m
         .keep = spec->wish->keep_env,
         .pyxis = spec->pyxis,
         .fake_root = spec->fake_root,
-        .home = spec->fake_root && !spec->show_home ? "/root" : NULL,
+        .home = spec->fake_root && (spec->pyxis || !spec->show_home) ? "/root" : NULL,
         .image_name = spec->image_name,
         .last = spec->last,
         .visible = spec->visible,

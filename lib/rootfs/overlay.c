@@ -59,8 +59,9 @@ int overlay_open(int image, struct skeleton *ret, struct vitrine_error *err)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot place the image");
     cleanup_fd int image_root = open(IMAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
     cleanup_fd int layer_root = open(LAYER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* "/" of an overlay has the uppermost layer's attributes: they must be the image's,
-     * but for an owner that the builder's namespace does not know (EINVAL). */
+    /* "/" of an overlay has the uppermost layer's attributes: they must be the image's.
+     * EINVAL: an owner that the builder's namespace does not know, who has a directory
+     * which the user gets a writable layer over; there "/" is the user's. */
     if (image_root < 0 || layer_root < 0 || fstat(image_root, &st) < 0 ||
         (fchown(layer_root, st.st_uid, st.st_gid) < 0 && errno != EINVAL) ||
         fchmod(layer_root, skeleton_mode(ret, st.st_mode)) < 0)

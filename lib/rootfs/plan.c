@@ -34,10 +34,27 @@ void plan_free(struct plan *plan)
     plan_init(plan);
 }
 
+bool plan_is_hidden(const struct plan *plan, const char *path)
+{
+    return plan->hidden && path_is_below(path, plan->hidden);
+}
+
 bool plan_shows(const struct plan *plan, const char *path)
 {
+    bool hidden = plan_is_hidden(plan, path);
+
     for (size_t i = 0; i < plan->count; i++)
-        if (path_is_below(path, plan->entries[i].path))
+        if (path_is_below(path, plan->entries[i].path) &&
+            (!hidden || plan_is_hidden(plan, plan->entries[i].path)))
+            return true;
+    return false;
+}
+
+bool plan_has_to_hide(const struct plan *plan)
+{
+    for (size_t i = 0; plan->hidden && i < plan->count; i++)
+        if (path_is_below(plan->hidden, plan->entries[i].path) &&
+            !plan_is_hidden(plan, plan->entries[i].path))
             return true;
     return false;
 }

@@ -30,6 +30,7 @@ struct plan_entry {
 struct plan {
     struct plan_entry *entries;
     size_t count;
+    const char *hidden; /* a directory that no entry above it shows, or NULL; borrowed */
 };
 
 void plan_init(struct plan *plan);
@@ -38,6 +39,10 @@ void plan_entry_free(struct plan_entry *entry);
 
 /* Whether one of the entries shows `path` (absolute, normalised). */
 bool plan_shows(const struct plan *plan, const char *path);
+
+/* Whether it lies in what is hidden, and whether an entry would else show that. */
+bool plan_is_hidden(const struct plan *plan, const char *path);
+bool plan_has_to_hide(const struct plan *plan);
 
 /*
  * Adds a path; what is not an absolute normalised path, or is "/", is passed over.

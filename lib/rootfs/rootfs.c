@@ -120,6 +120,18 @@ static int make_volume_points(const struct builder *b, struct vitrine_error *err
     return 0;
 }
 
+/* HOME is set, and often where the user is, so it must be there, if only to be empty; an
+ * image may have something else in its place. */
+static void make_home(const struct builder *b)
+{
+    if (b->spec->shown.show_home)
+        return;
+    if (b->spec->shown.home)
+        (void)skeleton_point(&b->skeleton, b->spec->shown.home, S_IFDIR);
+    if (b->spec->root_gids)
+        (void)skeleton_point(&b->skeleton, "/root", S_IFDIR);
+}
+
 /* Everything that is written; from here on the builder can only mount. */
 static int fill_layer(struct builder *b, struct vitrine_error *err)
 {
@@ -132,6 +144,7 @@ static int fill_layer(struct builder *b, struct vitrine_error *err)
         return -1;
     if (make_volume_points(b, err) < 0)
         return -1;
+    make_home(b);
     return usermounts_points(&b->mounts, &b->skeleton, &b->shown.plan, err);
 }
 
@@ -170,6 +183,16 @@ static int make_overlay(struct builder *b, struct vitrine_error *err)
 
 /* --- a root that is there --- */
 
+static int bind_etc(struct builder *b, int root, struct vitrine_error *err)
+{
+    uint32_t root_gids = b->spec->root_gids;
+
+    if (etcfiles_read(root, &b->spec->wish->identity, root_gids, &b->etc, err) < 0 ||
+        etcfiles_bind(&b->etc, &b->skeleton, root, root_gids == 0, err) < 0)
+        return -1;
+    return root_gids == 1 ? etcfiles_bind_apt(&b->skeleton, root, err) : 0;
+}
+
 static int adopt_root(struct builder *b, struct vitrine_error *err)
 {
     cleanup_fd int root = overlay_adopt(b->spec->mount, &b->skeleton, err);
@@ -179,9 +202,7 @@ static int adopt_root(struct builder *b, struct vitrine_error *err)
     b->shown.has_late = true;
     if (b->spec->base == ROOTFS_IN_PLACE &&
         (image_check_arch(root, b->spec->image_name, err) < 0 ||
-         etcfiles_read(root, &b->spec->wish->identity, b->spec->root_gids, &b->etc, err) <
-             0 ||
-         etcfiles_bind(&b->etc, &b->skeleton, root, b->spec->root_gids == 0, err) < 0))
+         bind_etc(b, root, err) < 0))
         return -1;
     if (meta_read(root, b->spec->wish->environ, &b->meta, err) < 0 ||
         make_plan(b, err) < 0 || change_caps(caps_builder_only_mount, err) < 0)
@@ -226,13 +247,22 @@ static int mount_volumes(const struct builder *b, int root, struct vitrine_error
     return 0;
 }
 
+/* Where the host has all homes in one mount, as most have. */
+static int hide_home(const struct builder *b, int root, struct vitrine_error *err)
+{
+    const struct own_mount own = {"tmpfs", b->shown.plan.hidden, "0700", true};
+
+    return plan_has_to_hide(&b->shown.plan) ? mount_own(root, &own, err) : 0;
+}
+
 static int attach(struct builder *b, int root, struct vitrine_error *err)
 {
     const struct rootfs_spec *spec = b->spec;
 
     if (spec->private_tmp && mount_own(root, &own_tmp, err) < 0)
         return -1;
-    if (shown_attach(&b->shown, root, err) < 0)
+    if (shown_attach(&b->shown, root, err) < 0 || hide_home(b, root, err) < 0 ||
+        shown_attach_hidden(&b->shown, root, err) < 0)
         return -1;
     for (size_t i = 0; spec->private_ipc && i < sizeof(own_ipc) / sizeof(*own_ipc); i++)
         if (mount_own(root, &own_ipc[i], err) < 0)
@@ -269,7 +299,7 @@ static int describe(const struct builder *b, int root, struct inside *ret,
         .image_name = spec->image_path,
         .pyxis = spec->pyxis,
         .fake_root = spec->root_gids != 0,
-        .show_home = spec->show_home,
+        .show_home = spec->shown.show_home,
         .last = b->tools.bin,
         .visible = is_visible,
         .arg = (void *)b,
@@ -297,18 +327,21 @@ int rootfs_build(const struct rootfs_spec *spec, struct inside *ret, int *ret_up
                  struct vitrine_error *err)
 {
     const struct vitrine_identity *who = &spec->wish->identity;
+    bool is_users = (spec->owned || spec->has_upper) && spec->root_gids == 0;
     struct builder b = {
         .spec = spec,
         .shown = {.wish = &spec->shown, .private_tmp = spec->private_tmp},
         .skeleton = {.image = -1,
                      .layer = -1,
-                     .uid = spec->owned && spec->root_gids == 0 ? who->uid : 0,
-                     .gid = spec->owned && spec->root_gids == 0 ? who->gid : 0,
+                     .uid = is_users ? who->uid : 0,
+                     .gid = is_users ? who->gid : 0,
                      .searchable_is_readable = acts_as_user(spec)},
         .upper = -1,
     };
 
     plan_init(&b.shown.plan);
+    if (!spec->shown.show_home && who->home && path_is_normal(who->home) && who->home[1])
+        b.shown.plan.hidden = who->home;
     int rc = build(&b, ret, err);
     plan_free(&b.shown.plan);
     usermounts_free(&b.mounts);

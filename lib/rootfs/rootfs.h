@@ -30,13 +30,13 @@ struct rootfs_spec {
     int writable;           /* this detached mount, or a new tmpfs for -1, */
     const char *size;       /* of at most so many bytes, "" for half of the memory */
     bool read_only;         /* and even so nothing can be written */
-    bool owned;         /* what is made belongs to the user, as no others' files can */
-    uint32_t root_gids; /* not 0: the builder is in the user's own namespace, as its
-                           root, with so many group ids */
+    bool owned;             /* what the layer adds is the user's, not root's */
+    uint32_t root_gids;     /* not 0: the builder is in the user's own namespace, as its
+                               root, with so many group ids */
     bool private_tmp, private_ipc;
     struct shown_wish shown;
     struct usermounts_wish mounts;
-    bool pyxis, show_home; /* for inside.h */
+    bool pyxis; /* for inside.h */
     int environ;
     const char *entrypoint_command;  /* where VITRINE_ENVIRON_COMMAND is shown, if the
                                         image's entry point shall be run */

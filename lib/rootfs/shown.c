@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "rootfs/hostmounts.h"
+#include "rootfs/overlay.h"
 #include "rootfs/target.h"
 
 #include <fcntl.h>
@@ -72,13 +73,15 @@ bool shown_image_is_empty(const struct shown *shown, const char *path)
 /* Below a tmpfs of the container's own, where no layer can make anything ready. */
 static bool is_late(const struct shown *shown, const char *path)
 {
-    return shown->has_late || (shown->private_tmp && path_is_below(path, "/tmp"));
+    return shown->has_late || (shown->private_tmp && path_is_below(path, "/tmp")) ||
+           (plan_has_to_hide(&shown->plan) && plan_is_hidden(&shown->plan, path));
 }
 
+/* With a private /tmp what lies there by now is the builder's own. */
 static neg_errno add(struct shown *shown, const char *path, unsigned flags)
 {
     if (!path || (!(flags & PLAN_COVERS) && hides_image(shown, path)) ||
-        (shown->private_tmp && strcmp(path, "/tmp") == 0))
+        (shown->private_tmp && path_is_below(path, OVERLAY_BASE)))
         return 0;
     return plan_add(&shown->plan, path, flags);
 }
@@ -96,6 +99,8 @@ static neg_errno add_host_mount(void *arg, const char *target)
 {
     struct shown *shown = arg;
 
+    if (plan_is_hidden(&shown->plan, target))
+        return 0;
     for (size_t i = 0; i < shown->wish->nexclude; i++)
         if (path_is_below(target, shown->wish->exclude[i]))
             return 0;
@@ -117,8 +122,10 @@ static neg_errno plan_host(struct shown *shown)
         rc = hostmounts_each(add_host_mount, shown);
     if (rc == 0)
         rc = add(shown, run_user, PLAN_COVERS);
-    if (rc == 0)
+    if (rc == 0 && wish->show_home)
         rc = add(shown, wish->home, PLAN_COVERS);
+    if (rc == 0 && wish->show_home && wish->home && wish->home_at)
+        rc = plan_add_at(&shown->plan, wish->home, wish->home_at, PLAN_COVERS);
     return rc;
 }
 
@@ -130,7 +137,7 @@ neg_errno shown_plan(struct shown *shown)
     if (rc == 0)
         rc = add_all(shown, wish->files, PLAN_COVERS);
     if (rc == 0)
-        rc = add_all(shown, wish->scripts, PLAN_COVERS);
+        rc = add_all(shown, wish->scripts, 0);
     if (rc == 0)
         rc = add_all(shown, wish->binds, 0);
     return rc;
@@ -141,13 +148,13 @@ neg_errno shown_plan_tmp(struct shown *shown)
     const struct shown_wish *wish = shown->wish;
     const char *const own[] = {wish->home, wish->cwd, NULL};
     const char *const *const lists[] = {wish->files, wish->scripts, wish->binds,
-                                        wish->home ? own : own + 1};
+                                        wish->show_home ? own : own + 1};
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
         for (size_t j = 0; lists[i] && lists[i][j] && rc == 0; j++)
-            if (path_is_below(lists[i][j], "/tmp"))
-                rc = add(shown, lists[i][j], PLAN_COVERS);
+            if (path_is_below(lists[i][j], "/tmp") && strcmp(lists[i][j], "/tmp") != 0)
+                rc = plan_add(&shown->plan, lists[i][j], PLAN_COVERS);
     return rc;
 }
 
@@ -251,12 +258,15 @@ static neg_errno attach_late(const struct plan_entry *entry, int root)
     return point < 0 ? point : sys_move_mount(entry->tree, point);
 }
 
-int shown_attach(const struct shown *shown, int root, struct vitrine_error *err)
+static int attach(const struct shown *shown, int root, bool hidden,
+                  struct vitrine_error *err)
 {
     for (size_t i = 0; i < shown->plan.count; i++) {
         const struct plan_entry *entry = &shown->plan.entries[i];
         int rc = 0;
 
+        if (plan_is_hidden(&shown->plan, entry->path) != hidden)
+            continue;
         if (is_late(shown, entry->path))
             rc = attach_late(entry, root);
         else if (entry->point >= 0)
@@ -266,4 +276,14 @@ int shown_attach(const struct shown *shown, int root, struct vitrine_error *err)
                               entry->source);
     }
     return 0;
+}
+
+int shown_attach(const struct shown *shown, int root, struct vitrine_error *err)
+{
+    return attach(shown, root, false, err);
+}
+
+int shown_attach_hidden(const struct shown *shown, int root, struct vitrine_error *err)
+{
+    return attach(shown, root, true, err);
 }

@@ -14,8 +14,10 @@
 struct shown_wish {
     uid_t uid;
     const char *home; /* or NULL */
-    const char *cwd;  /* or NULL */
-    bool host_mounts; /* MountHost=auto */
+    bool show_home;
+    const char *home_at; /* where it is shown as well, or NULL */
+    const char *cwd;     /* or NULL */
+    bool host_mounts;    /* MountHost=auto */
     char *const *include, *const *exclude;
     size_t ninclude, nexclude;
     const char *const *files, *const *scripts, *const *binds; /* as in vitrine_spec */
@@ -47,5 +49,9 @@ int shown_make_points(const struct shown *shown, const struct skeleton *skeleton
                       const char *image_name, struct vitrine_error *err);
 int shown_open_points(struct shown *shown, int root, struct vitrine_error *err);
 int shown_attach(const struct shown *shown, int root, struct vitrine_error *err);
+
+/* What is shown below plan.hidden: after that, if plan_has_to_hide(), has been covered.
+ */
+int shown_attach_hidden(const struct shown *shown, int root, struct vitrine_error *err);
 
 #endif

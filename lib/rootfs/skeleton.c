@@ -14,6 +14,9 @@
 #include <limits.h>
 #include <string.h>
 
+/* As many as the kernel follows. */
+#define LINKS_MAX 40
+
 /* The path, seen from the image's root, of a descriptor in it. */
 static neg_errno path_of(const struct skeleton *skeleton, int fd, char *buf, size_t size)
 {
@@ -65,6 +68,66 @@ static neg_errno resolve(const struct skeleton *skeleton, const char *path, char
             return fd;
         end = (size_t)(strrchr(prefix, '/') - prefix);
     }
+}
+
+/* Makes an absolute path a normal one; above the root is the root. */
+static void normalise(char *path)
+{
+    size_t used = 0, n;
+
+    for (const char *p = path + strspn(path, "/"); *p; p += n + strspn(p + n, "/")) {
+        n = strcspn(p, "/");
+        if (n == 2 && p[0] == '.' && p[1] == '.') {
+            while (used > 0 && path[--used] != '/')
+                ;
+        } else if (n != 1 || p[0] != '.') {
+            path[used++] = '/';
+            memmove(path + used, p, n);
+            used += n;
+        }
+    }
+    path[used] = '\0';
+    if (used == 0)
+        (void)strcpy(path, "/");
+}
+
+/* Reads the first link in a resolved path, which leads to nothing in the image, and puts
+ * its text in the place of what it stands for. Whether there is one. */
+static bool replace_link(const struct skeleton *skeleton, const char *path, char *buf,
+                         size_t size)
+{
+    char prefix[PATH_MAX], text[PATH_MAX];
+
+    for (size_t end = path[0] ? strcspn(path + 1, "/") + 1 : 0; end > 0;
+         end += strcspn(path + end + 1, "/") + 1) {
+        (void)snprintf(prefix, sizeof(prefix), "%.*s", (int)end, path);
+        cleanup_fd int fd = sys_openat2(skeleton->image, prefix + 1, O_PATH | O_NOFOLLOW,
+                                        0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", text, sizeof(text) - 1);
+
+        if (n > 0) {
+            text[n] = '\0';
+            *strrchr(prefix, '/') = '\0';
+            return snprintf(buf, size, "%s/%s%s", text[0] == '/' ? "" : prefix, text,
+                            path + end) < (int)size;
+        }
+        if (fd < 0 || path[end] == '\0')
+            break;
+    }
+    return false;
+}
+
+neg_errno skeleton_leads(const struct skeleton *skeleton, const char *path,
+                         char buf[PATH_MAX])
+{
+    char text[PATH_MAX];
+    int rc = resolve(skeleton, path, buf, PATH_MAX);
+
+    for (int links = 0; rc == 0 && replace_link(skeleton, buf, text, sizeof(text));) {
+        normalise(text);
+        rc = ++links > LINKS_MAX ? -ELOOP : resolve(skeleton, text, buf, PATH_MAX);
+    }
+    return rc;
 }
 
 /*

@@ -9,6 +9,7 @@
  */
 #include "base/error.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -32,6 +33,13 @@ struct skeleton {
  * there.
  */
 neg_errno skeleton_dir(const struct skeleton *skeleton, const char *path);
+
+/*
+ * Where `path` leads in the container, also by links that lead to nothing in the image,
+ * but perhaps to what will be mounted over it: by their text then.
+ */
+neg_errno skeleton_leads(const struct skeleton *skeleton, const char *path,
+                         char buf[PATH_MAX]);
 
 /* The mode of a directory in the layer over one with mode `image`. */
 mode_t skeleton_mode(const struct skeleton *skeleton, mode_t image);

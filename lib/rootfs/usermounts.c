@@ -260,11 +260,11 @@ void usermounts_free(struct usermounts *mounts)
 
 /* --- targets --- */
 
-/* Will the target of the entry lie in something that is mounted over the image then? */
-static bool lies_in_mount(const struct usermounts *mounts, size_t index,
-                          const struct plan *plan)
+/* Will `target` lie in something that is mounted over the image, by the plan or by an
+ * entry before `index`? */
+static bool is_mounted(const struct usermounts *mounts, size_t index,
+                       const struct plan *plan, const char *target)
 {
-    const char *target = mounts->entries[index].target;
     bool lies = plan_shows(plan, target);
 
     for (size_t i = 0; i < index; i++) {
@@ -276,19 +276,28 @@ static bool lies_in_mount(const struct usermounts *mounts, size_t index,
     return lies;
 }
 
+static bool lies_in_mount(const struct usermounts *mounts, size_t index,
+                          const struct plan *plan, const struct skeleton *skeleton)
+{
+    const char *target = mounts->entries[index].target;
+    char there[PATH_MAX];
+
+    return is_mounted(mounts, index, plan, target) ||
+           (skeleton_leads(skeleton, target, there) == 0 &&
+            is_mounted(mounts, index, plan, there));
+}
+
+/* What is in the way there is told when the user's own rights have found it: the image
+ * may have put it where he cannot look. */
 static int make_point(const struct usermount *mount, const struct skeleton *skeleton,
                       struct vitrine_error *err)
 {
     int rc = skeleton_point(skeleton, mount->target, mount->type);
 
-    if (rc == -EISDIR || rc == -ENOTDIR)
-        return mountspec_fail(mount->spec, err, VITRINE_EMOUNT, 0,
-                              "it is %s, but in the image %s is %s", name_of(mount->type),
-                              mount->target,
-                              rc == -EISDIR ? "a directory" : "a file or lies in one");
-    return rc < 0 ? mountspec_fail(mount->spec, err, VITRINE_EMOUNT, rc,
-                                   "cannot make %s to mount on", mount->target)
-                  : 0;
+    if (rc == 0 || rc == -EISDIR || rc == -ENOTDIR || rc == -ELOOP)
+        return 0;
+    return mountspec_fail(mount->spec, err, VITRINE_EMOUNT, rc,
+                          "cannot make %s to mount on", mount->target);
 }
 
 int usermounts_points(struct usermounts *mounts, const struct skeleton *skeleton,
@@ -299,7 +308,7 @@ int usermounts_points(struct usermounts *mounts, const struct skeleton *skeleton
         struct vitrine_error why = {.code = VITRINE_OK};
 
         if (mount->passed_over || mount->spec->kind == MOUNTSPEC_UMOUNT ||
-            lies_in_mount(mounts, i, plan))
+            lies_in_mount(mounts, i, plan, skeleton))
             continue;
         if (make_point(mount, skeleton, &why) < 0 && settle(mounts, mount, &why, err) < 0)
             return -1;

@@ -79,9 +79,10 @@ static int copy_xattrs(struct job *job, const struct source *s, size_t size,
         if (!is_wanted(name))
             continue;
         ssize_t n = get(s, name, job->value);
-        /* Listed, but gone, or not for this user. */
+        /* Listed, but gone, or not for this user; EOVERFLOW: file capabilities that count
+         * in another user namespace. */
         if (n < 0 && (errno == ENODATA || errno == EPERM || errno == EACCES ||
-                      errno == ENOENT || errno == EOPNOTSUPP))
+                      errno == ENOENT || errno == EOPNOTSUPP || errno == EOVERFLOW))
             continue;
         if (n < 0)
             return vitrine_fail_sys(err, VITRINE_EINTERNAL,
@@ -211,11 +212,11 @@ int host_add(struct job *job, struct tree_node *parent, int dir, dev_t dev,
              struct vitrine_error *err)
 {
     struct tree_node *node;
-    uint64_t known;
+    union map_value known;
     int rc = 0;
 
     if (st->st_nlink > 1 && map_find(&job->seen, st->st_dev, st->st_ino, &known)) {
-        node = (struct tree_node *)(uintptr_t)known;
+        node = known.node;
     } else {
         node = host_node(job, st);
         if (!node)
@@ -224,7 +225,8 @@ int host_add(struct job *job, struct tree_node *parent, int dir, dev_t dev,
         if (rc != 0)
             return rc < 0 ? -1 : 0;
         if (st->st_nlink > 1)
-            rc = map_add(&job->seen, st->st_dev, st->st_ino, (uintptr_t)node);
+            rc = map_add(&job->seen, st->st_dev, st->st_ino,
+                         (union map_value){.node = node});
     }
     if (rc == 0)
         rc = tree_add(&job->arena, parent, name, node);

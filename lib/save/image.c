@@ -31,7 +31,7 @@ static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t
                        struct vitrine_error *err)
 {
     sqfs_xattr_writer_t *writer = job->output->xattrs;
-    uint64_t known;
+    union map_value known;
     uint32_t set;
     int rc;
 
@@ -39,7 +39,7 @@ static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t
     if (inode->xattr == SQFS_NONE)
         return 0;
     if (map_find(&job->xattr_sets, 0, inode->xattr, &known)) {
-        *ret = (uint32_t)known;
+        *ret = known.set;
         return 0;
     }
     rc = sqfs_xattr_writer_begin(writer, 0);
@@ -51,7 +51,7 @@ static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t
     rc = sqfs_xattr_writer_end(writer, &set);
     if (rc != 0)
         return output_fail(job->output, rc, err);
-    rc = map_add(&job->xattr_sets, 0, inode->xattr, set);
+    rc = map_add(&job->xattr_sets, 0, inode->xattr, (union map_value){.set = set});
     if (rc < 0)
         return output_fail(job->output, SQFS_ERROR_ALLOC, err);
     *ret = set;
@@ -98,17 +98,18 @@ int image_add(struct job *job, struct tree_node *parent, const char *name,
               const struct sqfs_inode *inode, struct vitrine_error *err)
 {
     struct tree_node *node;
-    uint64_t known;
+    union map_value known;
     int rc = 0;
 
     if (inode->nlink > 1 && map_find(&job->seen, SEEN_IMAGE, inode->ref, &known)) {
-        node = (struct tree_node *)(uintptr_t)known;
+        node = known.node;
     } else {
         node = image_node(job, inode, err);
         if (!node || fill(job, node, inode, err) < 0)
             return -1;
         if (inode->nlink > 1)
-            rc = map_add(&job->seen, SEEN_IMAGE, inode->ref, (uintptr_t)node);
+            rc = map_add(&job->seen, SEEN_IMAGE, inode->ref,
+                         (union map_value){.node = node});
     }
     if (rc == 0)
         rc = tree_add(&job->arena, parent, name, node);
@@ -117,12 +118,12 @@ int image_add(struct job *job, struct tree_node *parent, const char *name,
 
 int image_enter(struct job *job, uint64_t ref, struct vitrine_error *err)
 {
-    uint64_t known;
+    union map_value known;
 
     if (map_find(&job->seen, SEEN_IMAGE, ref, &known))
         return vitrine_fail(err, VITRINE_EFORMAT,
                             "the image is damaged: this directory has two names");
-    return map_add(&job->seen, SEEN_IMAGE, ref, 0) < 0
+    return map_add(&job->seen, SEEN_IMAGE, ref, (union map_value){0}) < 0
                ? output_fail(job->output, SQFS_ERROR_ALLOC, err)
                : 0;
 }

@@ -15,6 +15,8 @@ struct job {
     const struct sqfs *fs; /* the base; NULL: it is a directory */
     struct raw raw;
     struct arena arena;
+    dev_t own_dev; /* of the file that is written, which may lie in what is saved */
+    ino_t own_ino;
     struct map seen;       /* inodes of the inputs that may come again, to nodes */
     struct map xattr_sets; /* of the base image, to those of the output */
     struct tree_node *root;

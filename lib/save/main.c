@@ -117,8 +117,13 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
                 struct vitrine_error *err)
 {
     struct output output;
+    struct stat st;
     int rc = output_open(&output, fd, format, count_threads(), err);
 
+    if (fstat(fd, &st) == 0) {
+        job->own_dev = st.st_dev;
+        job->own_ino = st.st_ino;
+    }
     job->output = &output;
     job->names = malloc(XATTR_LIST_MAX);
     job->value = malloc(XATTR_SIZE_MAX);
@@ -169,7 +174,7 @@ static int save(bool is_directory, uint64_t offset, int fd, struct vitrine_error
 static void report(int rc, const struct target *target, bool begun,
                    struct vitrine_error *err)
 {
-    struct save_message message = {.ok = rc == 0};
+    struct save_message message = {.ok = rc == 0 ? SAVE_DONE : SAVE_FAILED};
     const char *rest = !begun             ? ""
                        : target->replaces ? "; the old file is unchanged"
                                           : "; no file was made";
@@ -190,24 +195,32 @@ static void report(int rc, const struct target *target, bool begun,
 /* Held while it is decided what becomes of the file. */
 static pthread_mutex_t deciding = PTHREAD_MUTEX_INITIALIZER;
 
-/* Nobody waits for the file any more: its step was killed, and the container may be used
- * by others soon. */
-static void *watch_other_end(void *arg)
+/*
+ * Says that the process is alive, which a stopped one cannot; and ends it when nobody
+ * waits for the file any more: its step was killed, and the container may be used by
+ * others soon.
+ */
+static void *talk(void *arg)
 {
+    const struct save_message message = {.ok = SAVE_WORKS};
     struct pollfd other = {.fd = SAVE_CONTROL_FD};
+    int n;
 
-    while (poll(&other, 1, -1) < 0 && errno == EINTR)
-        ;
+    do {
+        n = poll(&other, 1, SAVE_BEAT_S * 1000);
+        if (n == 0 && fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
+            n = 1;
+    } while (n == 0 || (n < 0 && errno == EINTR));
     (void)pthread_mutex_lock(&deciding);
     target_close(arg);
     _exit(EXIT_FAILURE);
 }
 
-static int start_watching(struct target *target, struct vitrine_error *err)
+static int start_talking(struct target *target, struct vitrine_error *err)
 {
     pthread_t thread;
 
-    errno = pthread_create(&thread, NULL, watch_other_end, target);
+    errno = pthread_create(&thread, NULL, talk, target);
     return errno ? vitrine_fail_sys(err, VITRINE_EINTERNAL, "no thread can be made") : 0;
 }
 
@@ -248,7 +261,7 @@ int main(int argc, char **argv)
     }
     rc = target_open(&target, &err);
     if (rc == 0)
-        rc = start_watching(&target, &err);
+        rc = start_talking(&target, &err);
     if (rc == 0)
         rc = save(is_directory, offset, target.fd, &err);
     (void)pthread_mutex_lock(&deciding); /* for good */

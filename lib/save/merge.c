@@ -227,7 +227,8 @@ static int add_from_host(struct walk *w, const struct place *up, unsigned depth,
         (void)vitrine_fail_sys(w->err, VITRINE_EINTERNAL, "it cannot be examined");
         return place_wrap(&place, w->err);
     }
-    if (is_whiteout(layer, name, &st))
+    if (is_whiteout(layer, name, &st) ||
+        (st.st_dev == w->job->own_dev && st.st_ino == w->job->own_ino))
         return 0;
     if (S_ISDIR(st.st_mode))
         return add_host_dir(w, &place, depth, parent, layer, lower, item);
@@ -258,17 +259,17 @@ static int merge_lists(struct walk *w, const struct place *place, unsigned depth
     while (i < above->n || j < below->n) {
         const struct listing_item *x = i < above->n ? &above->items[i] : NULL;
         const struct listing_item *y = j < below->n ? &below->items[j] : NULL;
-        int order = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
-        int rc;
+        int order = x && y ? strcmp(x->name, y->name) : x ? -1 : 1;
+        int rc = 0;
 
         if (count_entry(w) < 0)
             return -1;
-        if (order <= 0)
+        if (x && order <= 0)
             rc = add_from_host(w, place, depth, node, upper, x->name, lower,
                                order == 0 ? y : NULL);
-        else if (lower->kind == LAYER_IMAGE)
+        else if (y && lower->kind == LAYER_IMAGE)
             rc = add_from_image(w, place, depth, node, y, lower);
-        else
+        else if (y)
             rc = add_from_host(w, place, depth, node, lower, y->name, NULL, NULL);
         if (rc < 0)
             return -1;

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "image/bytes.h"
 #include "image/squashfs.h"
+#include "save/blocks.h"
 #include "save/compressor.h"
 
 #include <errno.h>
@@ -13,15 +14,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* For speed, as who saves a container waits for it: on one core of 2026 zstd does 3 at
- * 250 MB/s and 15, the default of libsquashfs and mksquashfs, at 15 MB/s, and the
- * result is 8 % larger. */
+/* For speed, as who saves a container waits for it. On two cores a Debian system of 235
+ * MB takes 0.5 s with zstd's 3, 1 s with 6, and more than 10 with 15, which is the
+ * default of libsquashfs and mksquashfs; the result is 8 % larger. Likewise gzip's 6
+ * takes a fifth of the time of 9, and xz's 2 a third of that of 6. */
 #define LEVEL_ZSTD 3
 #define LEVEL_GZIP 6
 #define LEVEL_XZ   2
 
-/* Blocks that are on their way, for each thread. */
-#define BACKLOG 8
+/* Blocks that are on their way, for each thread, but not more memory than this, as it is
+ * the job's. */
+#define BACKLOG        8U
+#define BACKLOG_MEMORY (64U * 1024 * 1024)
 
 static int file_read(sqfs_file_t *base, sqfs_u64 offset, void *buf, size_t size)
 {
@@ -148,11 +152,12 @@ static int write_options(struct output *output)
 
 static int make_processor(struct output *output, unsigned threads)
 {
+    unsigned most = BACKLOG_MEMORY / output->format.block_size;
     sqfs_block_processor_desc_t desc = {
         .size = sizeof(desc),
         .max_block_size = output->format.block_size,
         .num_workers = threads,
-        .max_backlog = threads * BACKLOG,
+        .max_backlog = threads * BACKLOG < most ? threads * BACKLOG : most,
         .cmp = output->pack,
         .wr = output->writer,
         .tbl = output->fragments,
@@ -191,7 +196,7 @@ int output_open(struct output *output, int fd, const struct output_format *forma
     rc = write_options(output);
     if (rc != 0)
         return output_fail(output, rc, err);
-    output->writer = sqfs_block_writer_create(&output->file.base, SQFS_DEVBLK_SIZE, 0);
+    output->writer = blocks_new(&output->file.base);
     output->fragments = sqfs_frag_table_create(0);
     output->ids = sqfs_id_table_create(0);
     output->xattrs = sqfs_xattr_writer_create(0);
@@ -200,6 +205,14 @@ int output_open(struct output *output, int fd, const struct output_format *forma
         !output->buf)
         return output_fail(output, SQFS_ERROR_ALLOC, err);
     rc = make_processor(output, threads);
+    /* The user's limits may not allow so many. */
+    while (rc == SQFS_ERROR_INTERNAL && threads > 1) {
+        threads /= 2;
+        rc = make_processor(output, threads);
+    }
+    if (rc == SQFS_ERROR_INTERNAL)
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "no thread can be started (too many processes?)");
     return rc == 0 ? 0 : output_fail(output, rc, err);
 }
 

@@ -112,7 +112,6 @@ static int pack_sparse(struct output *output, int fd, uint64_t size,
             if (add_hole(packed, position / block_size, blocks, err) < 0)
                 return -1;
         }
-        position = begin;
         if (begin >= size)
             break;
         if (!packed->inode)

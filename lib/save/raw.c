@@ -49,7 +49,7 @@ static neg_errno add_run(struct raw *raw, uint64_t start, uint64_t size)
         last->size += size;
         return 0;
     }
-    if (raw->nruns == raw->space) {
+    if (!raw->runs || raw->nruns == raw->space) {
         size_t space = raw->space ? raw->space * 2 : 1024;
         struct raw_run *runs = reallocarray(raw->runs, space, sizeof(*runs));
 

@@ -13,11 +13,11 @@
  * Descriptors are those below; 0, 1 and 2 should be /dev/null.
  *
  * It first finds out whether it could write there, sends one struct save_message, and
- * waits. A byte tells it to work; it then sends a second message, the result, and exits.
+ * waits. A byte tells it to work; it then sends SAVE_WORKS every SAVE_BEAT_S seconds, as
+ * long as that takes, and at last another message, the result, and exits.
  * If the other end closes instead, or later, it exits without a word, and nothing is on
- * the disk.
- * It ignores every signal that can be ignored, since a container is saved when its step
- * ends; SIGKILL ends it, and leaves an old file as it was.
+ * the disk. It ignores every signal that can be ignored, since a container is saved when
+ * its step ends; SIGKILL ends it, and leaves an old file as it was.
  */
 enum {
     SAVE_CONTROL_FD = 3,   /* SOCK_SEQPACKET */
@@ -26,12 +26,15 @@ enum {
     SAVE_DIRECTORY_FD = 6, /* where NAME shall appear; O_RDONLY | O_DIRECTORY */
 };
 
-#define SAVE_GO 'g'
+#define SAVE_GO     'g'
+#define SAVE_BEAT_S 2
+
+enum save_ok { SAVE_FAILED = 0, SAVE_DONE = 1, SAVE_WORKS = 2 };
 
 struct save_message {
-    int ok;          /* 1; or 0, and why */
-    char text[1024]; /* terminated and printable, but who runs the user's program as root
-                        does not rely on it */
+    int ok;          /* of enum save_ok */
+    char text[1024]; /* why it failed; terminated and printable, but who runs the user's
+                        program as root does not rely on it */
 };
 
 #endif

@@ -31,12 +31,16 @@
 #define SAVE_PROGRAM VITRINE_SAVE_PROGRAM
 #endif
 
+/* How long it may be silent: it beats every two seconds, but may wait for a file server
+ * before it has begun. */
+#define SILENCE_MS 60000
+
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
 static neg_errno place_fds(const struct save_spec *spec, int control)
 {
-    cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     const int wanted[] = {null,           null,
                           null,           control,
                           spec->base,     spec->upper >= 0 ? spec->upper : null,
@@ -49,7 +53,6 @@ static neg_errno place_fds(const struct save_spec *spec, int control)
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
         if (dup2(high[i], (int)i) < 0)
             return -errno;
-    (void)steal_fd(&null); /* a number that is used again */
     return 0;
 }
 
@@ -124,15 +127,45 @@ static neg_errno start(const struct save_spec *spec, int control)
     return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The next message, of which nothing is believed but whether it says yes. */
-static int receive(int control, enum vitrine_errcode code, struct vitrine_error *err)
+/* The next message; -ETIME if nothing is heard from a process that may be stopped,
+ * -ECANCELED if the other end of `until` closes first. */
+static neg_errno receive_one(int control, int until, struct save_message *ret)
 {
-    struct save_message message;
-    int passed = -1;
-    int rc = fd_recv(control, &message, sizeof(message), false, &passed);
+    struct pollfd fds[] = {{.fd = control, .events = POLLIN}, {.fd = until}};
+    int passed = -1, n;
 
+    do {
+        n = poll(fds, 2, SILENCE_MS);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n < 0 ? -errno : -ETIME;
+    if (fds[0].revents == 0)
+        return -ECANCELED;
+    int rc = fd_recv(control, ret, sizeof(*ret), false, &passed);
     if (passed >= 0)
         (void)close(passed);
+    return rc;
+}
+
+/* What it says at last, of which nothing is believed but whether it says yes. */
+static int receive(int control, int until, enum vitrine_errcode code,
+                   struct vitrine_error *err)
+{
+    struct save_message message = {.ok = SAVE_FAILED};
+    int rc;
+
+    do {
+        rc = receive_one(control, until, &message);
+    } while (rc == 0 && message.ok == SAVE_WORKS);
+    if (rc == -ETIME)
+        return vitrine_fail(
+            err, VITRINE_EINTERNAL,
+            "the process that saves the container does not answer (was it "
+            "stopped?); an old file is unchanged");
+    if (rc == -ECANCELED)
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "the container is not saved, because its step was killed; an "
+                            "old file is unchanged");
     if (rc == -EPIPE || rc == -ECONNRESET)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "the process that saves the container was killed (out of "
@@ -140,7 +173,7 @@ static int receive(int control, enum vitrine_errcode code, struct vitrine_error 
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "the process that saves the container is out of order");
-    if (message.ok == 1)
+    if (message.ok == SAVE_DONE)
         return 0;
     message.text[sizeof(message.text) - 1] = '\0';
     /* Control characters become harmless in there. */
@@ -159,21 +192,10 @@ int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_er
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot start the process that saves the container");
-    if (receive(ours, VITRINE_EUSAGE, err) < 0)
+    if (receive(ours, -1, VITRINE_EUSAGE, err) < 0)
         return -1;
     *ret_control = steal_fd(&ours);
     return 0;
-}
-
-/* Whether an answer came first; a descriptor of -1 is passed over. */
-static bool await_answer(int control, int until)
-{
-    struct pollfd fds[] = {{.fd = control, .events = POLLIN}, {.fd = until}};
-
-    while (poll(fds, 2, -1) < 0)
-        if (errno != EINTR)
-            return true; /* which then blocks */
-    return fds[0].revents != 0;
 }
 
 int save_finish(int control, int until, struct vitrine_error *err)
@@ -185,9 +207,5 @@ int save_finish(int control, int until, struct vitrine_error *err)
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
-    if (!await_answer(control, until))
-        return vitrine_fail(err, VITRINE_EINTERNAL,
-                            "the container is not saved, because its step was killed; an "
-                            "old file is unchanged");
-    return receive(control, VITRINE_EINTERNAL, err);
+    return receive(control, until, VITRINE_EINTERNAL, err);
 }

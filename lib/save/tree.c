@@ -70,7 +70,7 @@ static struct map_slot *find_slot(struct map_slot *slots, size_t size, uint64_t 
     return &slots[at];
 }
 
-bool map_find(const struct map *map, uint64_t a, uint64_t b, uint64_t *ret)
+bool map_find(const struct map *map, uint64_t a, uint64_t b, union map_value *ret)
 {
     const struct map_slot *slot;
 
@@ -98,7 +98,7 @@ static neg_errno map_grow(struct map *map)
     return 0;
 }
 
-neg_errno map_add(struct map *map, uint64_t a, uint64_t b, uint64_t value)
+neg_errno map_add(struct map *map, uint64_t a, uint64_t b, union map_value value)
 {
     if (map->used + 1 > map->size / 4 * 3) {
         int rc = map_grow(map);

@@ -25,9 +25,18 @@ void *arena_take(struct arena *arena, size_t size);
 char *arena_text(struct arena *arena, const char *text);
 void arena_free(struct arena *arena);
 
-/* From two numbers to one. */
+struct tree_node;
+
+/* From two numbers to one of these. */
+union map_value {
+    struct tree_node *node;
+    uint64_t position;
+    uint32_t set;
+};
+
 struct map_slot {
-    uint64_t a, b, value;
+    uint64_t a, b;
+    union map_value value;
     bool used;
 };
 
@@ -36,9 +45,9 @@ struct map {
     size_t size, used;
 };
 
-bool map_find(const struct map *map, uint64_t a, uint64_t b, uint64_t *ret);
+bool map_find(const struct map *map, uint64_t a, uint64_t b, union map_value *ret);
 /* The pair must not be there yet. */
-neg_errno map_add(struct map *map, uint64_t a, uint64_t b, uint64_t value);
+neg_errno map_add(struct map *map, uint64_t a, uint64_t b, union map_value value);
 void map_free(struct map *map);
 
 /* Blocks of a file that are all holes and were not read. */

@@ -4,7 +4,7 @@
 # timeout: 600
 . "$(dirname "$0")/lib.sh"
 
-for name in base tiny; do
+for name in base tiny rpm owners; do
     image=$(make_image $name)
     is "image $name" "$(head -c 4 "$image")" hsqs
     is "$name is root's alone" "$(stat -c '%U %a' "$image" "$(dirname "$image")")" \

@@ -246,9 +246,9 @@ is 'runs inside, with effect' "$out" $'prolog in tiny\ntiny'
 in_home prolog <<<$'#!/bin/sh\n. /etc/os-release\necho "export USERS_OWN=$ID"'
 prints '--task-prolog, too' $'prolog in tiny\ntiny' \
     inside --task-prolog="$home/prolog" 'echo $USERS_OWN'
-exit_is 'one that does not exist inside fails the task' 1 \
+exit_is 'one that cannot run inside fails the task' 127 \
     inside --task-prolog=/usr/bin/perl true
-like 'with a word why' "$err" 'task_prolog can not be executed \(/usr/bin/perl\)'
+like 'with a word why' "$err" 'task-prolog failed'
 rm "$T/prolog-on"
 
 # ---- Slurm's commands, in an image without a C library ------------------------------------

@@ -193,8 +193,7 @@ prints 'SLURM_CONF of the job is not what is shown' "$VITRINE_CLUSTER/slurm.conf
     sh -c 'ls /root/slurm.conf 2>/dev/null; echo "$SLURM_CONF"'
 big=$(head -c 100000 /dev/zero | tr '\0' x)
 try as_user env "PATH=/usr/bin:/bin:/$big" timeout 30 srun --container-image="$tiny" echo ran
-is 'a PATH of 100 KiB: refused' "$rc$out" 1
-like 'a PATH of 100 KiB: told' "$err" "^vitrine: $node: PATH is longer than"
+is 'a PATH of 100 KiB, the host'"'"'s' "$rc$out" 0ran
 
 # ---- lines on the terminal ----------------------------------------------------------------
 
@@ -230,7 +229,7 @@ install -o "$USER1" -m 666 /dev/null "$log"
 install -m 755 "$own/libevil.so" "$home/libevil.so"
 base=$(untrusted "$(make_image base)")
 as_user timeout 60 srun --export="ALL,LD_PRELOAD=$home/libevil.so,LD_LIBRARY_PATH=$home" \
-    --container-image="$base" sleep 20 2>/dev/null &
+    --container-env=LD_PRELOAD --container-image="$base" sleep 20 2>/dev/null &
 waiting=$!
 server_runs() {
     server=$(pgrep -u "$USER1" -x vitrine-fuse) && [ "$(wc -w <<<"$server")" = 1 ] && sleeper

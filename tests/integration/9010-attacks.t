@@ -68,44 +68,6 @@ wait
 prints 'nor when it is dead' ran step "$tiny" echo ran
 umount "$home2/mount"
 
-slurmd=$(cat "$VITRINE_CLUSTER/slurmd.$node.pid")
-stopped() {
-    leader=$(pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r T) && [ -n "$leader" ]
-}
-traced() {
-    grep -q '^TracerPid:.*[1-9]' "/proc/$slurmd/status"
-}
-# stop_at SYSCALL IMAGE [N]: a step whose leader or builder has stopped there, as its user could
-# make it by a signal. strace lets go of it.
-stop_at() {
-    strace -f -qq -o /dev/null -p "$slurmd" -e trace="$1" \
-        --inject="$1:signal=SIGSTOP:when=${3:-1}" &
-    local tracer=$!
-    wait_for 10 traced
-    step "$2" echo ran >"$T/ran" 2>&1 &
-    wait_for 10 pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r t >/dev/null
-    sleep 0.2
-    kill "$tracer"
-    wait "$tracer" 2>/dev/null
-    wait_for 10 stopped
-    report "a step stopped in $1" $?
-}
-go_on() {
-    # shellcheck disable=SC2086 # numbers
-    as_user kill -CONT $leader
-    wait
-    is 'which the user makes go on' "$(cat "$T/ran")" ran
-}
-nothing='ptrace: EPERM
-mem: EACCES
-environ: EACCES
-maps: EACCES
-auxv: EACCES
-fd: EACCES
-root: EACCES
-cwd: EACCES
-ns/mnt: EACCES
-ns/user: EACCES'
 for call in openat2 fsopen unshare move_mount pivot_root setns; do
     stop_at $call "$tiny"
     for pid in $leader; do

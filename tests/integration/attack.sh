@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the attacks of 9000 and 9010 share: a directory of root's for images, the tool, and
+# What the attacks of 9000 to 9020 share: a directory of root's for images, the tool, and
 # steps that wait to be looked at.
 own=$VITRINE_TEST_CACHE/$(basename "$0" .t).$slot
 # shellcheck disable=SC2034 # for the tests
@@ -52,6 +52,46 @@ on_loop() {
     is "$1" "$(losetup -n -l -O BACK-FILE | grep -cxF -e "$2")" "$3"
     let_end
 }
+
+slurmd=$(cat "$VITRINE_CLUSTER/slurmd.$node.pid")
+stopped() {
+    leader=$(pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r T) && [ -n "$leader" ]
+}
+traced() {
+    grep -q '^TracerPid:.*[1-9]' "/proc/$slurmd/status"
+}
+# stop_at SYSCALL IMAGE [SRUN-OPTION]...: a step whose leader or builder has stopped there, as its
+# user could make it by a signal. strace lets go of it.
+stop_at() {
+    strace -f -qq -o /dev/null -p "$slurmd" -e trace="$1" \
+        --inject="$1:signal=SIGSTOP:when=1" &
+    local tracer=$!
+    wait_for 10 traced
+    as_user timeout 30 srun -Q "${@:3}" --container-image="$2" echo ran >"$T/ran" 2>&1 &
+    wait_for 10 pgrep -U "$USER1" -f 'slurmstepd|vitrine-task' -r t >/dev/null
+    sleep 0.2
+    kill "$tracer"
+    wait "$tracer" 2>/dev/null
+    wait_for 10 stopped
+    report "a step stopped in $1" $?
+}
+go_on() {
+    # shellcheck disable=SC2086 # numbers
+    as_user kill -CONT $leader
+    wait
+    is 'which the user makes go on' "$(cat "$T/ran")" ran
+}
+# shellcheck disable=SC2034 # for the tests
+nothing='ptrace: EPERM
+mem: EACCES
+environ: EACCES
+maps: EACCES
+auxv: EACCES
+fd: EACCES
+root: EACCES
+cwd: EACCES
+ns/mnt: EACCES
+ns/user: EACCES'
 
 ok 'the tool is compiled' cc -static -Wall -o "$tool" "$integration/attack.c"
 chmod 755 "$own" "$tool"

@@ -259,6 +259,8 @@ nodes_in_trouble() {
 #   base   a minimal system of the host's own distribution, with Python and Perl
 #   tiny   busybox and next to nothing else: no home, no /dev/shm, no user names
 #   mpi    base with the distribution's Open MPI and MPICH, and their clients of Slurm's PMI
+#   rpm    base with rpm, dnf, createrepo_c and setcap
+#   owners tiny with files of several owners and modes below /data
 tree_base() {
     local mirror suite components=main
     # shellcheck source=/dev/null
@@ -293,6 +295,34 @@ tree_mpi() {
         apt-get -q update
         apt-get -q -y install --no-install-recommends openmpi-bin mpich libpmi2-0
         rm -rf /var/cache/apt/* /var/lib/apt/lists/*'
+}
+
+tree_rpm() {
+    local base
+    base=$(make_tree base) && cp -a "$base" "$1" || return
+    cp /etc/resolv.conf "$1/etc/resolv.conf"
+    chroot "$1" env DEBIAN_FRONTEND=noninteractive sh -ec '
+        apt-get -q update
+        apt-get -q -y install --no-install-recommends rpm dnf createrepo-c libcap2-bin
+        rm -rf /var/cache/apt/* /var/lib/apt/lists/*'
+}
+
+tree_owners() {
+    local tiny file
+    tiny=$(make_tree tiny) && cp -a "$tiny" "$1" && mkdir "$1/data" || return
+    for file in plain hidden owned shared open program; do
+        echo $file >"$1/data/$file"
+    done
+    chmod 0 "$1/data/hidden"
+    chmod 660 "$1/data/owned" && chown 33:34 "$1/data/owned"
+    chmod 664 "$1/data/shared" && chown 0:42 "$1/data/shared"
+    chmod 666 "$1/data/open"
+    chmod 6755 "$1/data/program"
+    mkdir -m 700 "$1/data/closed" && echo closed >"$1/data/closed/file"
+    mkdir -m 777 "$1/data/public" && echo public >"$1/data/public/file"
+    mkdir "$1/data/foreign" && chown -R 1000:1001 "$1/data/foreign"
+    mkdir -m 1777 "$1/data/sticky"
+    mknod -m 666 "$1/data/null" c 1 3
 }
 
 # pack TREE FILE [MKSQUASHFS-OPTION]...: as root's, so that the image is a trusted one when it

@@ -39,6 +39,7 @@ static inline void container_remove_host(void)
 struct container {
     void (*on_host)(void); /* as root, in the mount namespace of the job; or NULL */
     void (*inside)(void);  /* what to check; NULL if there shall be none */
+    bool hides_home;
     struct rootfs_spec spec;
     struct vitrine_spec wish;
     enum vitrine_errcode code; /* of the error, if there shall be one, */
@@ -122,6 +123,7 @@ static inline void container_check(struct container c)
         c.wish.binds = no_paths;
     c.spec.shown.uid = CHILD_UID;
     c.spec.shown.home = c.wish.identity.home;
+    c.spec.shown.show_home = !c.hides_home;
     c.spec.shown.cwd = c.wish.cwd;
     c.spec.shown.files = c.wish.host_files;
     c.spec.shown.binds = c.wish.binds;

@@ -285,6 +285,57 @@ START_TEST(mounts_of_the_host_are_shown_if_the_administrator_wants)
 }
 END_TEST
 
+/* All homes are one mount. */
+static char home[96], others[96], project[128];
+
+static void mount_homes(void)
+{
+    char below[160];
+
+    (void)snprintf(home, sizeof(home), "%s/ada", host_dir);
+    (void)snprintf(others, sizeof(others), "%s/bob", host_dir);
+    (void)snprintf(project, sizeof(project), "%s/project", home);
+    must(mount("test", host_dir, "tmpfs", 0, "mode=755") == 0);
+    must(mkdir(home, 0755) == 0 && mkdir(others, 0755) == 0 && mkdir(project, 0755) == 0);
+    must(chown(home, CHILD_UID, CHILD_GID) == 0);
+    (void)snprintf(below, sizeof(below), "%s/x", project);
+    must(mkdir(below, 0755) == 0);
+}
+
+static void see_no_home(void)
+{
+    must(exists(home) && exists(others) && !exists(project));
+    must(access(home, R_OK | W_OK | X_OK) == 0);
+}
+
+static void see_project_alone(void)
+{
+    char below[160];
+    struct stat st;
+
+    (void)snprintf(below, sizeof(below), "%s/x", project);
+    must(exists(below) && exists(others));
+    must(stat(home, &st) == 0 && st.st_nlink == 3);
+}
+
+START_TEST(home_can_be_hidden_where_all_homes_are_one_mount)
+{
+    (void)snprintf(home, sizeof(home), "%s/ada", host_dir);
+    (void)snprintf(project, sizeof(project), "%s/project", home);
+    container_check((struct container){.on_host = mount_homes,
+                                       .inside = see_no_home,
+                                       .hides_home = true,
+                                       .wish.identity.home = home,
+                                       .spec.shown.host_mounts = true});
+    container_check((struct container){.on_host = mount_homes,
+                                       .inside = see_project_alone,
+                                       .hides_home = true,
+                                       .wish.identity.home = home,
+                                       .wish.cwd = project,
+                                       .spec.shown.host_mounts = true});
+}
+END_TEST
+
 static int fuse_device;
 
 static void mount_fuse(const char *options)
@@ -420,6 +471,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, programs_that_nobody_may_read_can_be_executed);
     tcase_add_test(tc, wishes_are_met_as_far_as_the_host_has_them);
     tcase_add_test(tc, mounts_of_the_host_are_shown_if_the_administrator_wants);
+    tcase_add_test(tc, home_can_be_hidden_where_all_homes_are_one_mount);
     tcase_add_test(tc, file_servers_that_do_not_answer_are_no_harm);
     tcase_add_test(tc, working_directory_does_not_hide_the_images_system);
     tcase_add_test(tc, linked_mount_points_are_mounted_once);

@@ -183,6 +183,34 @@ START_TEST(directory_alone_is_saved)
 }
 END_TEST
 
+/* No hard links, but copies, of large files, small ones, and large ones with holes. */
+START_TEST(what_is_there_twice_is_stored_once)
+{
+    cleanup_free char *data = malloc(CONTENT);
+    cleanup_fd int source = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    char path[PATH_MAX];
+    struct stat st;
+
+    ck_assert_int_eq(read(source, data, CONTENT), CONTENT);
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(path, sizeof(path), SRC "/large%d", i);
+        write_file(path, data, CONTENT);
+        (void)snprintf(path, sizeof(path), SRC "/small%d", i);
+        write_file(path, data, 50000);
+        (void)snprintf(path, sizeof(path), SRC "/holes%d", i);
+        write_file(path, data, CONTENT);
+        ck_assert_int_eq(truncate(path, CONTENT * 3), 0);
+        /* Begins like the others. */
+        (void)snprintf(path, sizeof(path), SRC "/less%d", i);
+        write_file(path, data, 131072 * 2);
+    }
+    save_must(SRC, "-", NULL);
+    check_saved(SRC);
+    ck_assert_int_eq(stat(OUT "/" NAME, &st), 0);
+    ck_assert_int_lt(st.st_size, CONTENT * 3);
+}
+END_TEST
+
 START_TEST(saved_file_can_be_saved_again)
 {
     make_tree();
@@ -237,12 +265,12 @@ START_TEST(directory_of_70000_names_is_saved)
     save_must(IMAGE, "0", UPPER);
     mount_image(OUT "/" NAME, SAVED);
     ck_assert_uint_eq(count_names(SAVED), MANY + 2);
-    /* The kernel takes 0.1 ms to find one. */
-    for (int i = 0; i < MANY; i += 97) {
+    /* The kernel takes 0.5 ms to find one, and 25 if there is none. */
+    for (int i = 0; i < MANY; i += 487) {
         (void)snprintf(path, sizeof(path), SAVED LONG, i);
         ck_assert_int_eq(access(path, F_OK), i < 21000 && i % 7 == 0 ? -1 : 0);
-        (void)snprintf(path, sizeof(path), SAVED SHORT, i);
-        ck_assert_int_eq(access(path, F_OK), i < 3000 ? 0 : -1);
+        (void)snprintf(path, sizeof(path), SAVED SHORT, i % 3000);
+        ck_assert_int_eq(access(path, F_OK), 0);
     }
 }
 END_TEST
@@ -360,6 +388,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, image_may_lie_anywhere_in_its_file);
     tcase_add_test(tc, directory_with_an_upper_one_is_saved);
     tcase_add_test(tc, directory_alone_is_saved);
+    tcase_add_test(tc, what_is_there_twice_is_stored_once);
     tcase_add_test(tc, saved_file_can_be_saved_again);
     tcase_add_test(tc, empty_container_is_saved);
     tcase_add_test(tc, directory_of_70000_names_is_saved);

@@ -121,6 +121,66 @@ START_TEST(fake_root_saves_ids_as_they_are_inside)
 }
 END_TEST
 
+/* As a container with fake root is changed: its overlay belongs to the namespace, and so
+ * do the whiteouts and marks that it makes. */
+static void change_in_namespace(void *arg)
+{
+    must(setns(*(int *)arg, CLONE_NEWUSER) == 0);
+    must(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0);
+    must(unshare(CLONE_NEWNS) == 0);
+    must(mount("none", MERGED, "overlay", 0,
+               "userxattr,lowerdir=" SRC ",upperdir=" UPPER ",workdir=" WORK) == 0);
+    must(unlink(MERGED "/mine") == 0);
+    must(unlink(MERGED "/dir/old") == 0 && rmdir(MERGED "/dir") == 0);
+    must(mkdir(MERGED "/dir", 0700) == 0);
+    must(chown(MERGED "/dir", 7, 8) == 0);
+    must(mknod(MERGED "/dir/new", S_IFREG | 04711, 0) == 0);
+    must(mkfifo(MERGED "/dir/fifo", 0600) == 0);
+    must(chown(MERGED "/range", 33, 34) == 0);
+    must(symlink("dir", MERGED "/link") == 0);
+}
+
+static void save_changes(void *arg)
+{
+    struct save_spec spec = make_spec(*(int *)arg);
+    int control = -1;
+
+    spec.upper = open(UPPER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must(caps_keep() == 0);
+    child_become_user();
+    must(save_start(&spec, &control, &err) == 0);
+    if (save_finish(control, -1, &err) < 0)
+        (void)dprintf(STDERR_FILENO, "# %s\n", err.text);
+    else
+        _exit(0);
+    _exit(1);
+}
+
+START_TEST(fake_root_saves_what_he_has_changed)
+{
+    char map[100];
+
+    make_files();
+    (void)snprintf(map, sizeof(map), "0 %u 1\n1 %u 65535\n", CHILD_UID, SUB_UID + 1);
+    int ns = make_user_ns(map);
+    ck_assert_int_eq(mkdir(SRC "/dir", 0755), 0);
+    write_file(SRC "/dir/old", "", 0);
+    ck_assert_int_eq(run("chown", "-R", "54321:54321", SRC, UPPER, WORK, NULL), 0);
+    ck_assert_int_eq(chown(SRC "/range", SUB_UID + 32, SUB_UID + 33), 0);
+    child_must(change_in_namespace, &ns);
+    child_must(save_changes, &ns);
+    mount_image(OUT "/" NAME, SAVED);
+    ck_assert_int_ne(access(SAVED "/mine", F_OK), 0);
+    ck_assert_int_ne(access(SAVED "/dir/old", F_OK), 0);
+    check_owner(SAVED "/secret", 0, 0, 0);
+    check_owner(SAVED "/range", 33, 34, 0600);
+    check_owner(SAVED "/dir", 7, 8, 0700);
+    check_owner(SAVED "/dir/new", 0, 0, 04711);
+    check_owner(SAVED "/link/fifo", 0, 0, 0600);
+    ck_assert_int_lt(getxattr(SAVED "/dir", "user.overlay.opaque", NULL, 0), 0);
+}
+END_TEST
+
 static void save_as_user(void *arg)
 {
     struct save_spec spec = make_spec(-1);
@@ -200,6 +260,7 @@ static Suite *make_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, make_save_top, NULL);
     tcase_add_test(tc, fake_root_saves_ids_as_they_are_inside);
+    tcase_add_test(tc, fake_root_saves_what_he_has_changed);
     tcase_add_test(tc, user_saves_with_his_own_rights);
     tcase_add_test(tc, refusal_comes_from_the_start);
     tcase_add_test(tc, what_the_program_says_is_not_trusted);

@@ -211,6 +211,35 @@ START_TEST(file_system_without_nameless_files_will_do)
 }
 END_TEST
 
+START_TEST(image_may_be_replaced_by_what_is_made_of_it)
+{
+    make_tree();
+    make_image("-comp", "gzip");
+    ck_assert_int_eq(run("cp", IMAGE, OUT "/" NAME, NULL), 0);
+    save_must(OUT "/" NAME, "0", NULL);
+    check_saved(SRC);
+}
+END_TEST
+
+/* With a name and without one while it is written. */
+START_TEST(file_does_not_contain_itself)
+{
+    make_tree();
+    for (int i = 0; i < 2; i++) {
+        if (i == 1)
+            forbid_nameless_files();
+        save_must(OUT, "-", NULL);
+        mount_image(OUT "/" NAME, SAVED);
+        cleanup_dir DIR *dir = opendir(SAVED);
+        const struct dirent *entry;
+
+        while ((entry = readdir(dir)))
+            ck_assert_msg(!strstr(entry->d_name, "vitrine-"), "%s", entry->d_name);
+        ck_assert_int_eq(access(SAVED "/" NAME, F_OK), i == 0 ? -1 : 0);
+    }
+}
+END_TEST
+
 static uint64_t seed = 42;
 
 /* The same numbers in each run (Knuth's MMIX). */
@@ -311,6 +340,8 @@ static Suite *make_suite(void)
     tcase_add_test(tc, full_disk_leaves_the_old_file);
     tcase_add_test(tc, killed_program_leaves_the_old_file);
     tcase_add_test(tc, file_system_without_nameless_files_will_do);
+    tcase_add_test(tc, image_may_be_replaced_by_what_is_made_of_it);
+    tcase_add_test(tc, file_does_not_contain_itself);
     tcase_add_loop_test(tc, damaged_image_does_no_harm, 0, ARRAY_SIZE(ways));
     tcase_add_test(tc, directory_with_two_names_is_refused);
     suite_add_tcase(suite, tc);

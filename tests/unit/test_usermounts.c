@@ -103,9 +103,9 @@ START_TEST(what_cannot_be_mounted_is_an_error_with_its_reason)
         {"./open:/x:noatime", "the host has decided when access times are kept"},
         {"./open:/x:x-create=file", "/open is a directory, but x-create=file"},
         {"./open/file:/x:x-create=dir", "/open/file is a file, but x-create=dir"},
-        {"./open:/file", "it is a directory, but in the image /file is a file"},
-        {"./open:/file/x", "but in the image /file/x is a file or lies in one"},
-        {"./open/file:/dir", "it is a file, but in the image /dir is a directory"},
+        {"./open:/file", "it is a directory, but in the container /file is a file"},
+        {"./open:/file/x", "cannot open /file/x in the container: Not a directory"},
+        {"./open/file:/dir", "it is a file, but in the container /dir is a directory"},
         {"./open:/plan/file", "it is a directory, but in the container /plan/file is a "
                               "file"},
         {"./open/file:/plan", "it is a file, but in the container /plan is a directory"},
@@ -117,7 +117,7 @@ START_TEST(what_cannot_be_mounted_is_an_error_with_its_reason)
         {"tmpfs:/x:rubbish", "mount 'tmpfs:/x:rubbish': rubbish cannot be used"},
         {"tmpfs:/x:size=much", "size=much cannot be used"},
         {"tmpfs:/x:size=1M+mode=9", "mode=9 cannot be used"},
-        {"tmpfs:/file", "it is a directory, but in the image /file is a file"},
+        {"tmpfs:/file", "it is a directory, but in the container /file is a file"},
         {"tmpfs:/y,./x.sqfs:/x:squashfs", "there is nothing to mount"},
         {"umount:/x", "nothing is mounted at /x in the container"},
         {"umount:/dir", "nothing is mounted at /dir in the container"},
@@ -210,6 +210,19 @@ START_TEST(missing_targets_are_made_behind_links)
                        .inside = see_data_below_links});
     ck_assert_str_eq(tree_read("etc/of-image"), "");
     ck_assert_int_lt(faccessat(tree, "etc/new", F_OK, 0), 0);
+}
+END_TEST
+
+static void see_data_in_plan(void)
+{
+    must(holds("/plan/new/file", "data"));
+}
+
+START_TEST(links_that_lead_into_what_is_mounted_lead_there)
+{
+    ck_assert_int_eq(symlinkat("/y", tree, "x"), 0);
+    ck_assert_int_eq(symlinkat("./../plan/.", tree, "y"), 0);
+    trial_check((struct trial){.mounts = "./data:/x/new", .inside = see_data_in_plan});
 }
 END_TEST
 
@@ -466,6 +479,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, nofail_passes_over_and_says_so_unless_silent);
     tcase_add_test(tc, links_of_the_image_lead_to_its_own_directories);
     tcase_add_test(tc, missing_targets_are_made_behind_links);
+    tcase_add_test(tc, links_that_lead_into_what_is_mounted_lead_there);
     tcase_add_test(tc, links_of_a_host_mount_stay_inside_too);
     tcase_add_test(tc, targets_in_what_is_mounted_are_made_as_the_user);
     tcase_add_test(tc, files_and_devices_are_mounted_on_files);
