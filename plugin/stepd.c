@@ -158,6 +158,14 @@ static const char *const *task_environ(spank_t sp)
                : none;
 }
 
+static bool has_pmix(spank_t sp)
+{
+    char space[256];
+
+    job_getenv(sp, "PMIX_NAMESPACE", space, sizeof(space), NULL);
+    return space[0] != '\0';
+}
+
 static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_container *ret, struct vitrine_error *err)
 {
@@ -193,6 +201,9 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     };
     options_fill(&step.chosen, &spec);
     spec.image = image;
+    /* PMIx compares user ids and refuses a fake root: by default nobody is one there. */
+    if (spec.remap_root == VITRINE_UNSET && has_pmix(sp))
+        spec.remap_root = VITRINE_NO;
     /* Once per step, and not once per node. */
     if (job_item(sp, S_JOB_NODEID) != 0)
         spec.save = NULL;
