@@ -157,7 +157,7 @@ static neg_errno close_all(const int *fds, size_t count, neg_errno rc)
 neg_errno fd_recv_all(int sock, void *buf, size_t size, bool peek, int *fds, size_t count)
 {
     struct parts parts;
-    int passed[FD_PASS_MAX];
+    int passed[FD_PASS_MAX] = {0};
     ssize_t n;
 
     parts_init(&parts, buf, size);

@@ -26,7 +26,7 @@ static int tell(int fd, const char *text, size_t size)
 
 int main(int argc, char **argv)
 {
-    int fd = argc == 2 ? atoi(argv[1]) : -1;
+    int fd = argc == 2 ? (int)strtol(argv[1], NULL, 10) : -1;
 
     for (char **var = environ; fd >= 0 && *var; var++)
         if (**var && tell(fd, *var, strlen(*var) + 1) < 0)
