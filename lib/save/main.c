@@ -216,6 +216,14 @@ static void *talk(void *arg)
     _exit(EXIT_FAILURE);
 }
 
+/* Nobody waits for the file. */
+static bool is_alone(void)
+{
+    struct pollfd other = {.fd = SAVE_CONTROL_FD};
+
+    return poll(&other, 1, 0) > 0 && (other.revents & (POLLHUP | POLLERR));
+}
+
 static int start_talking(struct target *target, struct vitrine_error *err)
 {
     pthread_t thread;
@@ -265,6 +273,10 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = save(is_directory, offset, target.fd, &err);
     (void)pthread_mutex_lock(&deciding); /* for good */
+    if (is_alone()) {
+        target_close(&target);
+        _exit(EXIT_FAILURE);
+    }
     if (rc == 0)
         rc = target_commit(&target, &err);
     target_close(&target);

@@ -208,9 +208,10 @@ is 'both inside' "$(sort <<<"$out")" "0: ${NODES% *}
 0: tiny
 1: ${NODES#* }
 1: tiny"
-ok '64 tasks on a node' inside -N1 -n64 --overcommit "$tiny_id"
+# The whole of a node, and not of the one that other tests take first.
+ok '64 tasks on a node' inside -w "${NODES##* }" -N1 -n64 --overcommit "$tiny_id"
 is 'all inside' "$(sort <<<"$out" | uniq -c | xargs)" '64 tiny'
-prints '--exclusive' tiny inside --exclusive "$tiny_id"
+prints '--exclusive' tiny inside -w "${NODES##* }" --exclusive "$tiny_id"
 
 printf '%s\n' '0 ipcalc -m 10.1.2.3' "1 cat /etc/os-release" "2 /bin/busybox hostid" >"$T/multi"
 ok '--multi-prog finds commands that only the image has' \

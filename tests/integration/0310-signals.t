@@ -230,6 +230,7 @@ server_gone 'Ctrl-C under --pty'
 for kind in $kinds; do
     started srun --container-image="${!kind}" sh listen.sh
     ok "scancel --signal=USR1 to the step, $kind" as_user scancel --signal=USR1 "$job.0"
+    wait_for 5 grep -q 'got USR1' "$T/.out" || diagnose 'no USR1'
     for signal in INT USR2 HUP; do
         as_user scancel --signal="$signal" "$job"
         # Signals that come together may be one.

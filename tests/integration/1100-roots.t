@@ -145,6 +145,7 @@ done
 rm -f /dev/shm/vitrine-"$slot".?
 try step -n 3 --container-writable=task --container-image="$many" \
     "$meet; readlink /proc/self/ns/mnt; sleep 0.3"
+rm -f /dev/shm/vitrine-"$slot".?
 is 'in a mount namespace of its own' "$(sort -u <<<"$out" | wc -l)" 3
 try step -n 3 --container-writable=task --container-image="$many" 'echo $(readlink /proc/self/ns/user) $(readlink /proc/self/ns/ipc)'
 is 'and no other' "$(sort -u <<<"$out")" "$(readlink /proc/self/ns/user /proc/self/ns/ipc | xargs)"

@@ -28,17 +28,18 @@ no_temporary() { # NAME
 
 # ---- what is saved ------------------------------------------------------------------------
 
+# Nothing that a host might show is removed, only directories of an operating system.
 # In the container, with a shell and busybox only: what a package manager would do, and worse.
 cat >"$T/change" <<'END'
-umask 022; rm -rf /srv /opt
-mkdir -p /srv/a/b /opt/pkg/bin /var/lib/db
-echo new >/srv/a/b/new && ln /srv/a/b/new /srv/a/hard && ln -s ../b/new /srv/a/link && ln -s nowhere /srv/dangling
-mkfifo /srv/fifo; touch -d '2001-02-03 04:05:06' /srv/old; chmod 4755 /srv/a/b/new; chmod 1777 /srv/a
-dd if=/dev/zero of=/srv/sparse bs=1 seek=8000000 count=1 2>/dev/null; : >/srv/empty
-seq 200000 >/srv/large; mkdir -m 700 /srv/closed; echo x >/srv/closed/x; chmod 600 /srv/closed/x
+umask 022; rm -rf /usr/srv /usr/opt
+mkdir -p /usr/srv/a/b /usr/opt/pkg/bin /var/lib/db
+echo new >/usr/srv/a/b/new && ln /usr/srv/a/b/new /usr/srv/a/hard && ln -s ../b/new /usr/srv/a/link && ln -s nowhere /usr/srv/dangling
+mkfifo /usr/srv/fifo; touch -d '2001-02-03 04:05:06' /usr/srv/old; chmod 4755 /usr/srv/a/b/new; chmod 1777 /usr/srv/a
+dd if=/dev/zero of=/usr/srv/sparse bs=1 seek=8000000 count=1 2>/dev/null; : >/usr/srv/empty
+seq 200000 >/usr/srv/large; mkdir -m 700 /usr/srv/closed; echo x >/usr/srv/closed/x; chmod 600 /usr/srv/closed/x
 rm -f /bin/ls /etc/os-release; echo ID=changed >/etc/os-release; chmod 600 /etc/passwd
 rm -rf /root; mkdir /root; echo replaced >/root/file
-mv /opt/pkg /opt/renamed; touch "/srv/a name $(printf '\303\244\t')"
+mv /usr/opt/pkg /usr/opt/renamed; touch "/usr/srv/a name $(printf '\303\244\t')"
 END
 # Prints each file with all that stat tells, but for what is made anew for every container.
 cat >"$T/list" <<'END'
@@ -71,7 +72,7 @@ same 'a saved file' --container-image="$home/again.sqfs" "${changed[@]}"
 cp -a "$IMAGES/tiny.dir" "$T/own.dir" && chown -hR "$USER1:" "$T/own.dir"
 same 'a directory below a named container' --container-image="$T/own.dir" --container-name=dir
 same 'a directory itself' --container-image="$T/own.dir" "${changed[@]}"
-report 'which is changed' "$([ -e "$T/own.dir/srv/sparse" ]; echo $?)"
+report 'which is changed' "$([ -e "$T/own.dir/usr/srv/sparse" ]; echo $?)"
 same 'a named container' --container-image="$base" --container-name=named
 prints 'it runs again after that' replaced run --container-name=named cat /root/file
 ok 'read-only' run --container-image="$base" --container-readonly --container-save="$file" true

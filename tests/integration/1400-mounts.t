@@ -364,7 +364,7 @@ joined() {
 wait_for 10 joined
 try kept :exec --container-mounts="$data/sub:/sub" sh -c 'cat /data/file; ls -d /sub'
 is 'joined: with the mounts that it has' "$rc $out" '1 file'
-like 'joined: others have no effect, which is told' "$err" "^vitrine: $node: container kept runs already and is as it is: --container-mounts and --container-unshare have no effect; mounts of its own has what is started with --container-name=kept:no_exec\$"
+like 'joined: others have no effect, which is told' "$err" "^vitrine: $node: container kept runs already, so --container-mounts and --container-unshare have no effect; with --container-name=kept:no_exec it gets these mounts\$"
 prints 'no_exec: with mounts of its own' $'deep\nls: /data/file: No such file or directory' \
     kept :no_exec --container-mounts="$data/sub:/sub" sh -c 'cat /sub/deep; ls /data/file 2>&1; test -e /here'
 prints 'the first one ends' '' kept '' rm /here

@@ -244,7 +244,7 @@ for who in no- ''; do
         kept "$who" -n 2 --overcommit sh -c "[ \$SLURM_PROCID = 0 ] || $spaces"
     try kept "$who" --container-unshare=net sh -c "$spaces"
     is "${who}remap-root: what it is asked for has no effect" "$out" "$(cat "$home/spaces")"
-    like 'which is told' "$err" "^vitrine: $node: container kept$who runs already and is as it is: --container-mounts and --container-unshare have no effect; mounts of its own has what is started with --container-name=kept$who:no_exec\$"
+    like 'which is told' "$err" "^vitrine: $node: container kept$who runs already, so --container-mounts and --container-unshare have no effect; with --container-name=kept$who:no_exec it gets these mounts\$"
     try kept "$who:no_exec" --container-unshare=net readlink /proc/self/ns/net
     [ "$rc" = 0 ] && ! grep -qwF -e "$(head -n 1 <<<"$out")" "$home/spaces"
     report "${who}remap-root: one beside it has its own" $? || show_try
