@@ -188,6 +188,7 @@ enum {
     VITRINE_FD_ENVIRON, /* what becomes of the environment: vitrine_environ_each() */
     VITRINE_FD_LOCK,    /* says that a named container runs, as long as somebody has it */
     VITRINE_FD_SAVE,    /* who waits to save it: vitrine_save() */
+    VITRINE_FD_SAVER,   /* and that process */
     VITRINE_FDS,
 };
 

@@ -93,6 +93,11 @@ neg_errno sys_pivot_root(const char *new_root, const char *put_old)
     return result(syscall(SYS_pivot_root, new_root, put_old));
 }
 
+neg_errno sys_pidfd_open(pid_t pid)
+{
+    return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
 neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
     return result(syscall(SYS_close_range, first, last, flags));

@@ -64,10 +64,12 @@ int saver_start(struct job *job, struct vitrine_error *err)
         .name = name,
         .user_ns = user_ns >= 0 ? user_ns : job->fakeroot.user_ns,
     };
-    return save_start(&spec, &job->container.fd[VITRINE_FD_SAVE], err);
+    return save_start(&spec, &job->container.fd[VITRINE_FD_SAVE],
+                      &job->container.fd[VITRINE_FD_SAVER], err);
 }
 
 int vitrine_save(const struct vitrine_container *container, struct vitrine_error *err)
 {
-    return save_finish(container->fd[VITRINE_FD_SAVE], err);
+    return save_finish(container->fd[VITRINE_FD_SAVE], container->fd[VITRINE_FD_SAVER],
+                       err);
 }

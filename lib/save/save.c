@@ -35,6 +35,10 @@
  * before it has begun. */
 #define SILENCE_MS 60000
 
+/* What may still be in its socket when it has ended; whoever else has taken hold of that
+ * can write for ever. */
+#define LATE_MAX 1000
+
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
@@ -75,6 +79,15 @@ static neg_errno become(int user_ns)
     return rc;
 }
 
+/* A descriptor of the process, while it is not yet in the user's power. */
+static neg_errno tell_process(int control)
+{
+    const struct save_message message = {.ok = SAVE_WORKS};
+    cleanup_fd int self = sys_pidfd_open(getpid());
+
+    return self < 0 ? self : fd_send(control, &message, sizeof(message), self);
+}
+
 /* The process until its exec; says why if there is none. */
 static void program_main(const struct save_spec *spec, int control)
 {
@@ -92,6 +105,8 @@ static void program_main(const struct save_spec *spec, int control)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
         (void)signal(signal_nr, SIG_DFL);
+    if (rc == 0)
+        rc = tell_process(control);
     if (rc == 0)
         rc = place_fds(spec, control);
     if (rc == 0) {
@@ -127,32 +142,53 @@ static neg_errno start(const struct save_spec *spec, int control)
     return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The next message; -ETIME if nothing is heard from a process that may be stopped. */
-static neg_errno receive_one(int control, struct save_message *ret)
+/*
+ * The next message; -ETIME if nothing is heard from a process that may be stopped, -EPIPE
+ * from one that has ended. *ret_dead: it had, before this was read. *ret_passed is a
+ * descriptor that came with it, or -1.
+ */
+static neg_errno receive_one(int control, int process, struct save_message *ret,
+                             int *ret_passed, bool *ret_dead)
 {
-    struct pollfd poller = {.fd = control, .events = POLLIN};
-    int passed = -1, n;
+    struct pollfd pollers[] = {{.fd = control, .events = POLLIN},
+                               {.fd = process, .events = POLLIN}};
+    int n;
 
     do {
-        n = poll(&poller, 1, SILENCE_MS);
+        n = poll(pollers, 2, SILENCE_MS);
     } while (n < 0 && errno == EINTR);
     if (n <= 0)
         return n < 0 ? -errno : -ETIME;
-    int rc = fd_recv(control, ret, sizeof(*ret), false, &passed);
-    if (passed >= 0)
-        (void)close(passed);
-    return rc;
+    *ret_dead = pollers[1].revents != 0;
+    if (!pollers[0].revents)
+        return -EPIPE;
+    return fd_recv(control, ret, sizeof(*ret), false, ret_passed);
 }
 
-/* What it says at last, of which nothing is believed but whether it says yes. */
-static int receive(int control, enum vitrine_errcode code, struct vitrine_error *err)
+/*
+ * What it says at last, of which nothing is believed but whether it says yes. The user
+ * can hand its socket to a process that outlives the step: what is heard counts as long
+ * as the one that was started lives. Its first word tells *ret_process, if wanted.
+ */
+static int receive(int control, int process, int *ret_process, enum vitrine_errcode code,
+                   struct vitrine_error *err)
 {
     struct save_message message = {.ok = SAVE_FAILED};
-    int rc;
+    bool dead = false;
+    int rc, late = 0;
 
     do {
-        rc = receive_one(control, &message);
-    } while (rc == 0 && message.ok == SAVE_WORKS);
+        int passed = -1;
+
+        rc = receive_one(control, process, &message, &passed, &dead);
+        if (ret_process && *ret_process < 0)
+            *ret_process = process = passed;
+        else if (passed >= 0)
+            (void)close(passed);
+        late += dead;
+    } while (rc == 0 && message.ok == SAVE_WORKS && late < LATE_MAX);
+    if (rc == 0 && message.ok == SAVE_WORKS)
+        rc = -EPIPE;
     if (rc == -ETIME)
         return vitrine_fail(
             err, VITRINE_EINTERNAL,
@@ -172,9 +208,10 @@ static int receive(int control, enum vitrine_errcode code, struct vitrine_error 
     return vitrine_fail(err, code, "%s", message.text);
 }
 
-int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_error *err)
+int save_start(const struct save_spec *spec, int *ret_control, int *ret_process,
+               struct vitrine_error *err)
 {
-    int pair[2];
+    int pair[2], told = -1;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot make a socket");
@@ -184,13 +221,16 @@ int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_er
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot start the process that saves the container");
-    if (receive(ours, VITRINE_EUSAGE, err) < 0)
+    rc = receive(ours, -1, &told, VITRINE_EUSAGE, err);
+    cleanup_fd int process = told;
+    if (rc < 0)
         return -1;
     *ret_control = steal_fd(&ours);
+    *ret_process = steal_fd(&process);
     return 0;
 }
 
-int save_finish(int control, struct vitrine_error *err)
+int save_finish(int control, int process, struct vitrine_error *err)
 {
     const char go = SAVE_GO;
     int rc = fd_send(control, &go, 1, -1);
@@ -199,5 +239,5 @@ int save_finish(int control, struct vitrine_error *err)
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
-    return receive(control, VITRINE_EINTERNAL, err);
+    return receive(control, process, NULL, VITRINE_EINTERNAL, err);
 }

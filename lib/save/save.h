@@ -25,16 +25,19 @@ struct save_spec {
 /*
  * Starts it: no child of the caller, in a session of its own, without any other
  * descriptor. Runs as the user with kept capabilities, see caps.h. Waits for the verdict
- * on the file: a refusal is *err. *ret_control (close-on-exec) is for save_finish(); when
- * the last copy of it is closed before, nothing is saved.
+ * on the file: a refusal is *err. *ret_control and *ret_process, a pidfd (both
+ * close-on-exec), are for save_finish(); when the last copy of the first is closed before,
+ * nothing is saved.
  */
-int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_error *err);
+int save_start(const struct save_spec *spec, int *ret_control, int *ret_process,
+               struct vitrine_error *err);
 
 /*
- * Has the work done and waits for its end; the descriptor stays the caller's. Nobody may
+ * Has the work done and waits for its end; the descriptors stay the caller's. Nobody may
  * write to the upper directory meanwhile. May be called as root: the process at the other
- * end is the user's, and nothing that it says is trusted.
+ * end is the user's, and nothing that it says is trusted;
+ * when that has ended the wait has, too, whoever else holds the socket.
  */
-int save_finish(int control, struct vitrine_error *err);
+int save_finish(int control, int process, struct vitrine_error *err);
 
 #endif
