@@ -189,7 +189,7 @@ static void report(int rc, const struct target *target, bool begun,
             if ((unsigned char)*p < 0x20 || *p == 0x7f)
                 *p = '?';
     }
-    (void)fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1);
+    (void)fd_write_full(SAVE_ANSWERS_FD, &message, sizeof(message));
 }
 
 /* Says that the process is alive, which a stopped one cannot. */
@@ -201,7 +201,7 @@ static void *beat(void *arg)
     (void)arg;
     for (;;) {
         (void)nanosleep(&pause, NULL);
-        if (fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
+        if (fd_write_full(SAVE_ANSWERS_FD, &message, sizeof(message)) < 0)
             return NULL;
     }
 }
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     ignore_signals();
     raise_limits();
-    (void)sys_close_range(SAVE_DIRECTORY_FD + 1, ~0U, 0);
+    (void)sys_close_range(SAVE_ANSWERS_FD + 1, ~0U, 0);
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_KEEP);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP * 2);
     bool is_directory = argc == 3 && strcmp(argv[1], "-") == 0;

@@ -35,20 +35,30 @@
  * before it has begun. */
 #define SILENCE_MS 60000
 
-/* What may still be in its socket when it has ended; whoever else has taken hold of that
+/* What may still be in its pipe when it has ended; whoever else has taken hold of that
  * can write for ever. */
 #define LATE_MAX 1000
 
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
-static neg_errno place_fds(const struct save_spec *spec, int control)
+/* The program's ends. */
+struct ends {
+    int control, answers;
+    int hello; /* a socket, until its exec */
+};
+
+static neg_errno place_fds(const struct save_spec *spec, const struct ends *ends)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int wanted[] = {null,           null,
-                          null,           control,
-                          spec->base,     spec->upper >= 0 ? spec->upper : null,
-                          spec->directory};
+    const int wanted[] = {null,
+                          null,
+                          null,
+                          ends->control,
+                          spec->base,
+                          spec->upper >= 0 ? spec->upper : null,
+                          spec->directory,
+                          ends->answers};
     int high[sizeof(wanted) / sizeof(*wanted)];
 
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
@@ -80,22 +90,22 @@ static neg_errno become(int user_ns)
 }
 
 /* A descriptor of the process, while it is not yet in the user's power. */
-static neg_errno tell_process(int control)
+static neg_errno tell_process(int hello)
 {
     const struct save_message message = {.ok = SAVE_WORKS};
     cleanup_fd int self = sys_pidfd_open(getpid());
 
-    return self < 0 ? self : fd_send(control, &message, sizeof(message), self);
+    return self < 0 ? self : fd_send(hello, &message, sizeof(message), self);
 }
 
 /* The process until its exec; says why if there is none. */
-static void program_main(const struct save_spec *spec, int control)
+static void program_main(const struct save_spec *spec, const struct ends *ends)
 {
     struct save_message message = {.ok = 0};
     char offset[24] = "-";
     char *const argv[] = {(char *)"vitrine-save", offset, (char *)spec->name, NULL};
     char *const envp[] = {NULL};
-    int high_control = fcntl(control, F_DUPFD_CLOEXEC, ABOVE_ALL);
+    int hello = fcntl(ends->hello, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int rc = setsid() < 0 || chdir("/") < 0 ? -errno : become(spec->user_ns);
     sigset_t none;
 
@@ -106,24 +116,24 @@ static void program_main(const struct save_spec *spec, int control)
     for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
         (void)signal(signal_nr, SIG_DFL);
     if (rc == 0)
-        rc = tell_process(control);
+        rc = place_fds(spec, ends);
     if (rc == 0)
-        rc = place_fds(spec, control);
+        rc = tell_process(hello);
     if (rc == 0) {
         /* Everything else of slurmstepd's goes; what is above 64 closes on exec. */
-        (void)sys_close_range(SAVE_DIRECTORY_FD + 1, ABOVE_ALL - 1, 0);
+        (void)sys_close_range(SAVE_ANSWERS_FD + 1, ABOVE_ALL - 1, 0);
         (void)sys_close_range(ABOVE_ALL, ~0U, CLOSE_RANGE_CLOEXEC);
         (void)execve(SAVE_PROGRAM, argv, envp);
         rc = -errno;
     }
     (void)snprintf(message.text, sizeof(message.text),
                    "cannot start this node's " SAVE_PROGRAM ": %s", strerror(-rc));
-    (void)fd_send(high_control, &message, sizeof(message), -1);
+    (void)fd_send(hello, &message, sizeof(message), -1);
     _exit(1);
 }
 
 /* Forks twice, so that it is nobody's child that a task could wait for. */
-static neg_errno start(const struct save_spec *spec, int control)
+static neg_errno start(const struct save_spec *spec, const struct ends *ends)
 {
     int status;
     pid_t pid = fork();
@@ -133,7 +143,7 @@ static neg_errno start(const struct save_spec *spec, int control)
     if (pid == 0) {
         pid = fork();
         if (pid == 0)
-            program_main(spec, control);
+            program_main(spec, ends);
         _exit(pid < 0 ? 1 : 0);
     }
     while (waitpid(pid, &status, 0) < 0)
@@ -144,14 +154,13 @@ static neg_errno start(const struct save_spec *spec, int control)
 
 /*
  * The next message; -ETIME if nothing is heard from a process that may be stopped, -EPIPE
- * from one that has ended. *ret_dead: it had, before this was read. *ret_passed is a
- * descriptor that came with it, or -1.
+ * from one that has ended. *ret_dead: it had, before this was read.
  */
-static neg_errno receive_one(int control, int process, struct save_message *ret,
-                             int *ret_passed, bool *ret_dead)
+static neg_errno receive_one(const struct save_process *process, struct save_message *ret,
+                             bool *ret_dead)
 {
-    struct pollfd pollers[] = {{.fd = control, .events = POLLIN},
-                               {.fd = process, .events = POLLIN}};
+    struct pollfd pollers[] = {{.fd = process->answers, .events = POLLIN},
+                               {.fd = process->pid, .events = POLLIN}};
     int n;
 
     do {
@@ -160,17 +169,18 @@ static neg_errno receive_one(int control, int process, struct save_message *ret,
     if (n <= 0)
         return n < 0 ? -errno : -ETIME;
     *ret_dead = pollers[1].revents != 0;
-    if (!pollers[0].revents)
+    if (!(pollers[0].revents & POLLIN))
         return -EPIPE;
-    return fd_recv(control, ret, sizeof(*ret), false, ret_passed);
+    ssize_t size = read(process->answers, ret, sizeof(*ret));
+    return size < 0 ? -errno : size == (ssize_t)sizeof(*ret) ? 0 : -EPROTO;
 }
 
 /*
  * What it says at last, of which nothing is believed but whether it says yes. The user
- * can hand its socket to a process that outlives the step: what is heard counts as long
- * as the one that was started lives. Its first word tells *ret_process, if wanted.
+ * can hand its pipe to a process that outlives the step: what is heard counts as long as
+ * the one that was started lives.
  */
-static int receive(int control, int process, int *ret_process, enum vitrine_errcode code,
+static int receive(const struct save_process *process, enum vitrine_errcode code,
                    struct vitrine_error *err)
 {
     struct save_message message = {.ok = SAVE_FAILED};
@@ -178,13 +188,7 @@ static int receive(int control, int process, int *ret_process, enum vitrine_errc
     int rc, late = 0;
 
     do {
-        int passed = -1;
-
-        rc = receive_one(control, process, &message, &passed, &dead);
-        if (ret_process && *ret_process < 0)
-            *ret_process = process = passed;
-        else if (passed >= 0)
-            (void)close(passed);
+        rc = receive_one(process, &message, &dead);
         late += dead;
     } while (rc == 0 && message.ok == SAVE_WORKS && late < LATE_MAX);
     if (rc == 0 && message.ok == SAVE_WORKS)
@@ -208,36 +212,83 @@ static int receive(int control, int process, int *ret_process, enum vitrine_errc
     return vitrine_fail(err, code, "%s", message.text);
 }
 
-int save_start(const struct save_spec *spec, int *ret_control, int *ret_process,
-               struct vitrine_error *err)
+static neg_errno open_ends(struct save_process *ours, int *hello, struct ends *theirs)
 {
-    int pair[2], told = -1;
+    int control[2], answers[2], greeting[2];
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot make a socket");
-    cleanup_fd int ours = pair[0];
-    int rc = start(spec, pair[1]);
-    (void)close(pair[1]);
-    if (rc < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc,
-                          "cannot start the process that saves the container");
-    rc = receive(ours, -1, &told, VITRINE_EUSAGE, err);
-    cleanup_fd int process = told;
-    if (rc < 0)
-        return -1;
-    *ret_control = steal_fd(&ours);
-    *ret_process = steal_fd(&process);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+        return -errno;
+    ours->control = control[0];
+    theirs->control = control[1];
+    /* Nothing comes in there, and no descriptors with it: to close those of a user's can
+     * take as long as he likes (SO_LINGER, a file of his FUSE server). */
+    if (shutdown(control[0], SHUT_RD) < 0 || pipe2(answers, O_CLOEXEC) < 0)
+        return -errno;
+    ours->answers = answers[0];
+    theirs->answers = answers[1];
+    if (fcntl(answers[0], F_SETFL, O_NONBLOCK) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, greeting) < 0)
+        return -errno;
+    *hello = greeting[0];
+    theirs->hello = greeting[1];
     return 0;
 }
 
-int save_finish(int control, int process, struct vitrine_error *err)
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+}
+
+static int greet(int hello, struct save_process *ret, struct vitrine_error *err)
+{
+    struct save_message message = {.ok = SAVE_FAILED};
+    int rc = fd_recv(hello, &message, sizeof(message), false, &ret->pid);
+
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc,
+                          "cannot start the process that saves the container");
+    if (message.ok != SAVE_WORKS)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
+    /* Another one comes if the exec fails. */
+    if (fd_recv(hello, &message, sizeof(message), false, &(int){-1}) == 0)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
+    return receive(ret, VITRINE_EUSAGE, err);
+}
+
+int save_start(const struct save_spec *spec, struct save_process *ret,
+               struct vitrine_error *err)
+{
+    struct save_process ours = SAVE_PROCESS_NONE;
+    struct ends theirs = {-1, -1, -1};
+    int hello = -1, rc = open_ends(&ours, &hello, &theirs);
+
+    if (rc == 0)
+        rc = start(spec, &theirs);
+    close_all((const int[]){theirs.control, theirs.answers, theirs.hello}, 3);
+    if (rc < 0)
+        (void)error_from(err, VITRINE_EINTERNAL, rc,
+                         "cannot start the process that saves the container");
+    else
+        rc = greet(hello, &ours, err);
+    close_all(&hello, 1);
+    if (rc < 0) {
+        close_all((const int[]){ours.control, ours.answers, ours.pid}, 3);
+        return -1;
+    }
+    *ret = ours;
+    return 0;
+}
+
+int save_finish(const struct save_process *process, struct vitrine_error *err)
 {
     const char go = SAVE_GO;
-    int rc = fd_send(control, &go, 1, -1);
+    int rc = fd_send(process->control, &go, 1, -1);
 
     /* If it has gone, what it said before may tell why. */
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
-    return receive(control, process, NULL, VITRINE_EINTERNAL, err);
+    return receive(process, VITRINE_EINTERNAL, err);
 }
