@@ -188,6 +188,8 @@ enum {
     VITRINE_FD_ENVIRON, /* what becomes of the environment: vitrine_environ_each() */
     VITRINE_FD_LOCK,    /* says that a named container runs, as long as somebody has it */
     VITRINE_FD_SAVE,    /* who waits to save it: vitrine_save() */
+    VITRINE_FD_SAVE_ANSWERS,
+    VITRINE_FD_SAVE_PID,
     VITRINE_FDS,
 };
 

@@ -93,14 +93,14 @@ neg_errno sys_pivot_root(const char *new_root, const char *put_old)
     return result(syscall(SYS_pivot_root, new_root, put_old));
 }
 
-neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags)
-{
-    return result(syscall(SYS_close_range, first, last, flags));
-}
-
 neg_errno sys_pidfd_open(pid_t pid)
 {
     return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+    return result(syscall(SYS_close_range, first, last, flags));
 }
 
 neg_errno sys_seccomp_filter(struct sock_filter *code, size_t n)

@@ -12,6 +12,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Resolution stays below dirfd, as if dirfd were "/"; magic links are refused. */
 neg_errno sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode,
@@ -36,8 +37,8 @@ neg_errno sys_mount_setattr(int mount, unsigned flags, uint64_t set);
 neg_errno sys_mount_change(int mount, unsigned flags, const struct mount_attr *attr);
 
 neg_errno sys_pivot_root(const char *new_root, const char *put_old);
-neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags);
 neg_errno sys_pidfd_open(pid_t pid);
+neg_errno sys_close_range(unsigned first, unsigned last, unsigned flags);
 
 struct sock_filter;
 /*

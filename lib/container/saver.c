@@ -64,11 +64,23 @@ int saver_start(struct job *job, struct vitrine_error *err)
         .name = name,
         .user_ns = user_ns >= 0 ? user_ns : job->fakeroot.user_ns,
     };
-    return save_start(&spec, &job->container.fd[VITRINE_FD_SAVE], err);
+    struct save_process process;
+    if (save_start(&spec, &process, err) < 0)
+        return -1;
+    job->container.fd[VITRINE_FD_SAVE] = process.control;
+    job->container.fd[VITRINE_FD_SAVE_ANSWERS] = process.answers;
+    job->container.fd[VITRINE_FD_SAVE_PID] = process.pid;
+    return 0;
 }
 
 int vitrine_save(const struct vitrine_container *container, int until,
                  struct vitrine_error *err)
 {
-    return save_finish(container->fd[VITRINE_FD_SAVE], until, err);
+    const struct save_process process = {
+        .control = container->fd[VITRINE_FD_SAVE],
+        .answers = container->fd[VITRINE_FD_SAVE_ANSWERS],
+        .pid = container->fd[VITRINE_FD_SAVE_PID],
+    };
+
+    return save_finish(&process, until, err);
 }

@@ -120,14 +120,34 @@ static bool has_ranges(int process)
     return !one || strchr(map, '\n') != strrchr(map, '\n');
 }
 
-static bool examine(int process, const char *tag, struct running *ret)
+/*
+ * A process may have gone into a user namespace of its own, and stayed in the container:
+ * from there nobody can enter that. A container's is the one that its mounts belong to.
+ */
+static bool open_user(int process, bool fake_root, bool sandboxed, struct running *found)
+{
+    struct stat owner, own;
+    cleanup_fd int user = fake_root ? ioctl(found->set.mnt, NS_GET_USERNS)
+                                    : open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+
+    if (user < 0 || fstat(user, &owner) < 0 || fstatat(process, "ns/user", &own, 0) < 0)
+        return false;
+    if ((own.st_ino == owner.st_ino && own.st_dev == owner.st_dev) == sandboxed)
+        return false;
+    if (fake_root)
+        found->set.user = steal_fd(&user);
+    return true;
+}
+
+static bool examine(int process, const char *tag, bool sandboxed, struct running *ret)
 {
     struct running found = nothing;
     enum kind kind = kind_of(process, tag);
 
-    if (kind != NONE && open_other(process, "mnt", &found.set.mnt) &&
-        found.set.mnt >= 0 && is_builders(found.set.mnt, kind == FAKE_ROOT) &&
-        open_other(process, "user", &found.set.user) &&
+    if (kind != NONE && !(kind == FAKE_ROOT && sandboxed) &&
+        open_other(process, "mnt", &found.set.mnt) && found.set.mnt >= 0 &&
+        is_builders(found.set.mnt, kind == FAKE_ROOT) &&
+        open_user(process, kind == FAKE_ROOT, sandboxed, &found) &&
         open_other(process, "net", &found.set.net) &&
         open_other(process, "ipc", &found.set.ipc) &&
         open_other(process, "uts", &found.set.uts)) {
@@ -142,7 +162,7 @@ static bool examine(int process, const char *tag, struct running *ret)
     return false;
 }
 
-neg_errno running_find(const char *tag, struct running *ret)
+static neg_errno find(const char *tag, bool sandboxed, struct running *ret)
 {
     cleanup_dir DIR *proc = opendir("/proc");
     struct stat st;
@@ -155,10 +175,17 @@ neg_errno running_find(const char *tag, struct running *ret)
         cleanup_fd int process =
             openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (process >= 0 && fstat(process, &st) == 0 && st.st_uid == geteuid() &&
-            examine(process, tag, ret))
+            examine(process, tag, sandboxed, ret))
             return 0;
     }
     return -ENOENT;
+}
+
+neg_errno running_find(const char *tag, struct running *ret)
+{
+    int rc = find(tag, false, ret);
+
+    return rc == -ENOENT ? find(tag, true, ret) : rc;
 }
 
 void running_close(struct running *running)

@@ -189,7 +189,7 @@ static void report(int rc, const struct target *target, bool begun,
             if ((unsigned char)*p < 0x20 || *p == 0x7f)
                 *p = '?';
     }
-    (void)fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1);
+    (void)fd_write_full(SAVE_ANSWERS_FD, &message, sizeof(message));
 }
 
 /* Held while it is decided what becomes of the file. */
@@ -208,7 +208,7 @@ static void *talk(void *arg)
 
     do {
         n = poll(&other, 1, SAVE_BEAT_S * 1000);
-        if (n == 0 && fd_send(SAVE_CONTROL_FD, &message, sizeof(message), -1) < 0)
+        if (n == 0 && fd_write_full(SAVE_ANSWERS_FD, &message, sizeof(message)) < 0)
             n = 1;
     } while (n == 0 || (n < 0 && errno == EINTR));
     (void)pthread_mutex_lock(&deciding);
@@ -253,7 +253,7 @@ int main(int argc, char **argv)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     ignore_signals();
     raise_limits();
-    (void)sys_close_range(SAVE_DIRECTORY_FD + 1, ~0U, 0);
+    (void)sys_close_range(SAVE_ANSWERS_FD + 1, ~0U, 0);
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_KEEP);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP * 2);
     bool is_directory = argc == 3 && strcmp(argv[1], "-") == 0;

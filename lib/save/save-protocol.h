@@ -20,10 +20,11 @@
  * its step ends; SIGKILL ends it, and leaves an old file as it was.
  */
 enum {
-    SAVE_CONTROL_FD = 3,   /* SOCK_SEQPACKET */
+    SAVE_CONTROL_FD = 3,   /* SOCK_SEQPACKET; only to be read */
     SAVE_BASE_FD = 4,      /* the image file, or the directory; O_RDONLY */
     SAVE_UPPER_FD = 5,     /* the upper directory of the overlay, or /dev/null */
     SAVE_DIRECTORY_FD = 6, /* where NAME shall appear; O_RDONLY | O_DIRECTORY */
+    SAVE_ANSWERS_FD = 7,   /* a pipe to be written, whole messages at a time */
 };
 
 #define SAVE_GO     'g'

@@ -35,16 +35,30 @@
  * before it has begun. */
 #define SILENCE_MS 60000
 
+/* What may still be in its pipe when it has ended; whoever else has taken hold of that
+ * can write for ever. */
+#define LATE_MAX 1000
+
 /* Descriptors are moved above this first, so that none is overwritten by another. */
 #define ABOVE_ALL 64
 
-static neg_errno place_fds(const struct save_spec *spec, int control)
+/* The program's ends. */
+struct ends {
+    int control, answers;
+    int hello; /* a socket, until its exec */
+};
+
+static neg_errno place_fds(const struct save_spec *spec, const struct ends *ends)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int wanted[] = {null,           null,
-                          null,           control,
-                          spec->base,     spec->upper >= 0 ? spec->upper : null,
-                          spec->directory};
+    const int wanted[] = {null,
+                          null,
+                          null,
+                          ends->control,
+                          spec->base,
+                          spec->upper >= 0 ? spec->upper : null,
+                          spec->directory,
+                          ends->answers};
     int high[sizeof(wanted) / sizeof(*wanted)];
 
     for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
@@ -75,14 +89,23 @@ static neg_errno become(int user_ns)
     return rc;
 }
 
+/* A descriptor of the process, while it is not yet in the user's power. */
+static neg_errno tell_process(int hello)
+{
+    const struct save_message message = {.ok = SAVE_WORKS};
+    cleanup_fd int self = sys_pidfd_open(getpid());
+
+    return self < 0 ? self : fd_send(hello, &message, sizeof(message), self);
+}
+
 /* The process until its exec; says why if there is none. */
-static void program_main(const struct save_spec *spec, int control)
+static void program_main(const struct save_spec *spec, const struct ends *ends)
 {
     struct save_message message = {.ok = 0};
     char offset[24] = "-";
     char *const argv[] = {(char *)"vitrine-save", offset, (char *)spec->name, NULL};
     char *const envp[] = {NULL};
-    int high_control = fcntl(control, F_DUPFD_CLOEXEC, ABOVE_ALL);
+    int hello = fcntl(ends->hello, F_DUPFD_CLOEXEC, ABOVE_ALL);
     int rc = setsid() < 0 || chdir("/") < 0 ? -errno : become(spec->user_ns);
     sigset_t none;
 
@@ -93,22 +116,24 @@ static void program_main(const struct save_spec *spec, int control)
     for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
         (void)signal(signal_nr, SIG_DFL);
     if (rc == 0)
-        rc = place_fds(spec, control);
+        rc = place_fds(spec, ends);
+    if (rc == 0)
+        rc = tell_process(hello);
     if (rc == 0) {
         /* Everything else of slurmstepd's goes; what is above 64 closes on exec. */
-        (void)sys_close_range(SAVE_DIRECTORY_FD + 1, ABOVE_ALL - 1, 0);
+        (void)sys_close_range(SAVE_ANSWERS_FD + 1, ABOVE_ALL - 1, 0);
         (void)sys_close_range(ABOVE_ALL, ~0U, CLOSE_RANGE_CLOEXEC);
         (void)execve(SAVE_PROGRAM, argv, envp);
         rc = -errno;
     }
     (void)snprintf(message.text, sizeof(message.text),
                    "cannot start this node's " SAVE_PROGRAM ": %s", strerror(-rc));
-    (void)fd_send(high_control, &message, sizeof(message), -1);
+    (void)fd_send(hello, &message, sizeof(message), -1);
     _exit(1);
 }
 
 /* Forks twice, so that it is nobody's child that a task could wait for. */
-static neg_errno start(const struct save_spec *spec, int control)
+static neg_errno start(const struct save_spec *spec, const struct ends *ends)
 {
     int status;
     pid_t pid = fork();
@@ -118,7 +143,7 @@ static neg_errno start(const struct save_spec *spec, int control)
     if (pid == 0) {
         pid = fork();
         if (pid == 0)
-            program_main(spec, control);
+            program_main(spec, ends);
         _exit(pid < 0 ? 1 : 0);
     }
     while (waitpid(pid, &status, 0) < 0)
@@ -127,36 +152,51 @@ static neg_errno start(const struct save_spec *spec, int control)
     return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The next message; -ETIME if nothing is heard from a process that may be stopped,
- * -ECANCELED if the other end of `until` closes first. */
-static neg_errno receive_one(int control, int until, struct save_message *ret)
+/*
+ * The next message; -ETIME if nothing is heard from a process that may be stopped, -EPIPE
+ * from one that has ended, -ECANCELED if the other end of `until` closes first.
+ * *ret_dead: it had, before this was read.
+ */
+static neg_errno receive_one(const struct save_process *process, int until,
+                             struct save_message *ret, bool *ret_dead)
 {
-    struct pollfd fds[] = {{.fd = control, .events = POLLIN}, {.fd = until}};
-    int passed = -1, n;
+    struct pollfd pollers[] = {{.fd = process->answers, .events = POLLIN},
+                               {.fd = process->pid, .events = POLLIN},
+                               {.fd = until}};
+    int n;
 
     do {
-        n = poll(fds, 2, SILENCE_MS);
+        n = poll(pollers, 3, SILENCE_MS);
     } while (n < 0 && errno == EINTR);
     if (n <= 0)
         return n < 0 ? -errno : -ETIME;
-    if (fds[0].revents == 0)
+    *ret_dead = pollers[1].revents != 0;
+    if (pollers[2].revents)
         return -ECANCELED;
-    int rc = fd_recv(control, ret, sizeof(*ret), false, &passed);
-    if (passed >= 0)
-        (void)close(passed);
-    return rc;
+    if (!(pollers[0].revents & POLLIN))
+        return -EPIPE;
+    ssize_t size = read(process->answers, ret, sizeof(*ret));
+    return size < 0 ? -errno : size == (ssize_t)sizeof(*ret) ? 0 : -EPROTO;
 }
 
-/* What it says at last, of which nothing is believed but whether it says yes. */
-static int receive(int control, int until, enum vitrine_errcode code,
-                   struct vitrine_error *err)
+/*
+ * What it says at last, of which nothing is believed but whether it says yes. The user
+ * can hand its pipe to a process that outlives the step: what is heard counts as long as
+ * the one that was started lives.
+ */
+static int receive(const struct save_process *process, int until,
+                   enum vitrine_errcode code, struct vitrine_error *err)
 {
     struct save_message message = {.ok = SAVE_FAILED};
-    int rc;
+    bool dead = false;
+    int rc, late = 0;
 
     do {
-        rc = receive_one(control, until, &message);
-    } while (rc == 0 && message.ok == SAVE_WORKS);
+        rc = receive_one(process, until, &message, &dead);
+        late += dead;
+    } while (rc == 0 && message.ok == SAVE_WORKS && late < LATE_MAX);
+    if (rc == 0 && message.ok == SAVE_WORKS)
+        rc = -EPIPE;
     if (rc == -ETIME)
         return vitrine_fail(
             err, VITRINE_EINTERNAL,
@@ -180,32 +220,83 @@ static int receive(int control, int until, enum vitrine_errcode code,
     return vitrine_fail(err, code, "%s", message.text);
 }
 
-int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_error *err)
+static neg_errno open_ends(struct save_process *ours, int *hello, struct ends *theirs)
 {
-    int pair[2];
+    int control[2], answers[2], greeting[2];
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot make a socket");
-    cleanup_fd int ours = pair[0];
-    int rc = start(spec, pair[1]);
-    (void)close(pair[1]);
-    if (rc < 0)
-        return error_from(err, VITRINE_EINTERNAL, rc,
-                          "cannot start the process that saves the container");
-    if (receive(ours, -1, VITRINE_EUSAGE, err) < 0)
-        return -1;
-    *ret_control = steal_fd(&ours);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+        return -errno;
+    ours->control = control[0];
+    theirs->control = control[1];
+    /* Nothing comes in there, and no descriptors with it: to close those of a user's can
+     * take as long as he likes (SO_LINGER, a file of his FUSE server). */
+    if (shutdown(control[0], SHUT_RD) < 0 || pipe2(answers, O_CLOEXEC) < 0)
+        return -errno;
+    ours->answers = answers[0];
+    theirs->answers = answers[1];
+    if (fcntl(answers[0], F_SETFL, O_NONBLOCK) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, greeting) < 0)
+        return -errno;
+    *hello = greeting[0];
+    theirs->hello = greeting[1];
     return 0;
 }
 
-int save_finish(int control, int until, struct vitrine_error *err)
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+}
+
+static int greet(int hello, struct save_process *ret, struct vitrine_error *err)
+{
+    struct save_message message = {.ok = SAVE_FAILED};
+    int rc = fd_recv(hello, &message, sizeof(message), false, &ret->pid);
+
+    if (rc < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc,
+                          "cannot start the process that saves the container");
+    if (message.ok != SAVE_WORKS)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
+    /* Another one comes if the exec fails. */
+    if (fd_recv(hello, &message, sizeof(message), false, &(int){-1}) == 0)
+        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
+    return receive(ret, -1, VITRINE_EUSAGE, err);
+}
+
+int save_start(const struct save_spec *spec, struct save_process *ret,
+               struct vitrine_error *err)
+{
+    struct save_process ours = SAVE_PROCESS_NONE;
+    struct ends theirs = {-1, -1, -1};
+    int hello = -1, rc = open_ends(&ours, &hello, &theirs);
+
+    if (rc == 0)
+        rc = start(spec, &theirs);
+    close_all((const int[]){theirs.control, theirs.answers, theirs.hello}, 3);
+    if (rc < 0)
+        (void)error_from(err, VITRINE_EINTERNAL, rc,
+                         "cannot start the process that saves the container");
+    else
+        rc = greet(hello, &ours, err);
+    close_all(&hello, 1);
+    if (rc < 0) {
+        close_all((const int[]){ours.control, ours.answers, ours.pid}, 3);
+        return -1;
+    }
+    *ret = ours;
+    return 0;
+}
+
+int save_finish(const struct save_process *process, int until, struct vitrine_error *err)
 {
     const char go = SAVE_GO;
-    int rc = fd_send(control, &go, 1, -1);
+    int rc = fd_send(process->control, &go, 1, -1);
 
     /* If it has gone, what it said before may tell why. */
     if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot reach the process that saves the container");
-    return receive(control, until, VITRINE_EINTERNAL, err);
+    return receive(process, until, VITRINE_EINTERNAL, err);
 }

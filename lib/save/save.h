@@ -22,20 +22,31 @@ struct save_spec {
                           files are his, and are saved as his */
 };
 
+/* All close-on-exec. */
+struct save_process {
+    int control; /* a socket that it hears; it cannot answer there */
+    int answers; /* a pipe */
+    int pid;     /* a pidfd of it */
+};
+
+#define SAVE_PROCESS_NONE ((struct save_process){-1, -1, -1})
+
 /*
  * Starts it: no child of the caller, in a session of its own, without any other
  * descriptor. Runs as the user with kept capabilities, see caps.h. Waits for the verdict
- * on the file: a refusal is *err. *ret_control (close-on-exec) is for save_finish(); when
- * the last copy of it is closed before the end, nothing is saved.
+ * on the file: a refusal is *err. *ret is for save_finish(); when the last copy of its
+ * socket is closed before, nothing is saved.
  */
-int save_start(const struct save_spec *spec, int *ret_control, struct vitrine_error *err);
+int save_start(const struct save_spec *spec, struct save_process *ret,
+               struct vitrine_error *err);
 
 /*
  * Has the work done and waits for its end, or until the other end of `until` (-1 without)
- * is closed; the descriptor stays the caller's. Nobody may
+ * is closed; the descriptors stay the caller's. Nobody may
  * write to the upper directory meanwhile. May be called as root: the process at the other
- * end is the user's, and nothing that it says is trusted.
+ * end is the user's, nothing that it says is trusted, and when it has ended the wait has,
+ * too, whoever else has its end of the pipe.
  */
-int save_finish(int control, int until, struct vitrine_error *err);
+int save_finish(const struct save_process *process, int until, struct vitrine_error *err);
 
 #endif

@@ -222,6 +222,13 @@ prints 'who joins him is root, too' "0 $(cat "$T/go/fake.up")" run --container-n
 prints 'no_exec, too' '0 /d/f' run --container-name=fake:no_exec sh -c "echo \$(id -u) \$(ls /d/f)"
 release fake
 
+run --container-name=a --container-mounts="$T/go" unshare -U sh -c "
+    echo >$T/go/boxed.up; until [ -e $T/go/boxed ]; do sleep 0.1; done" >"$T/held.boxed" 2>&1 &
+held[boxed]=$!
+wait_for 10 test -s "$T/go/boxed.up"
+prints 'join where all are in a user namespace of their own' "$uid" run --container-name=a id -u
+release boxed
+
 # ---- rules --------------------------------------------------------------------------------
 
 conf "ContainerDir=$rooms" ContainerScope=user "PartitionName=imaged Image=$image Required=yes"

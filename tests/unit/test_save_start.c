@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Starting vitrine-save as the leader of a step does, into a user namespace too. */
 #include "save/save.h"
+#include "base/syscalls.h"
 #include "privileged/caps.h"
 #include "save_tree.h"
 
@@ -80,15 +81,15 @@ static void must_be_user_again(void)
 static void save_in_namespace(void *arg)
 {
     const struct save_spec spec = make_spec(*(int *)arg);
-    int control = -1;
+    struct save_process process = SAVE_PROCESS_NONE;
 
     must(caps_keep() == 0);
     child_become_user();
-    must(save_start(&spec, &control, &err) == 0);
+    must(save_start(&spec, &process, &err) == 0);
     must_be_user_again();
     must(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
     must(access(OUT "/" NAME, F_OK) < 0);
-    must(save_finish(control, -1, &err) == 0);
+    must(save_finish(&process, -1, &err) == 0);
 }
 
 static void check_owner(const char *path, uid_t uid, gid_t gid, mode_t mode)
@@ -143,13 +144,13 @@ static void change_in_namespace(void *arg)
 static void save_changes(void *arg)
 {
     struct save_spec spec = make_spec(*(int *)arg);
-    int control = -1;
+    struct save_process process = SAVE_PROCESS_NONE;
 
     spec.upper = open(UPPER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     must(caps_keep() == 0);
     child_become_user();
-    must(save_start(&spec, &control, &err) == 0);
-    if (save_finish(control, -1, &err) < 0)
+    must(save_start(&spec, &process, &err) == 0);
+    if (save_finish(&process, -1, &err) < 0)
         (void)dprintf(STDERR_FILENO, "# %s\n", err.text);
     else
         _exit(0);
@@ -184,13 +185,15 @@ END_TEST
 static void save_as_user(void *arg)
 {
     struct save_spec spec = make_spec(-1);
-    int control = -1;
+    struct save_process process = SAVE_PROCESS_NONE;
 
     must(caps_keep() == 0);
     child_become_user();
-    must(save_start(&spec, &control, &err) == 0);
+    must(save_start(&spec, &process, &err) == 0);
     must_be_user_again();
-    must(save_finish(control, -1, &err) < 0);
+    /* It can send nothing there, and no descriptors that take their time to be closed. */
+    must(recv(process.control, &(char){0}, 1, MSG_DONTWAIT) == 0);
+    must(save_finish(&process, -1, &err) < 0);
     must(strstr(err.text, "/range: it cannot be read: Permission denied") != NULL);
     must(strstr(err.text, "no file was made") != NULL);
     must(access(OUT "/" NAME, F_OK) < 0);
@@ -206,17 +209,17 @@ END_TEST
 static void be_refused(void *arg)
 {
     struct save_spec spec = make_spec(-1);
-    int control = -1;
+    struct save_process process = SAVE_PROCESS_NONE;
 
     must(caps_keep() == 0);
     child_become_user();
-    must(save_start(&spec, &control, &err) < 0);
+    must(save_start(&spec, &process, &err) < 0);
     must(err.code == VITRINE_EUSAGE);
     must(strstr(err.text, "cannot save to " NAME ": ") != NULL);
     must(strstr(err.text, "Permission denied") != NULL);
-    must(control == -1);
+    must(process.control == -1);
     spec.name = "dir";
-    must(save_start(&spec, &control, &err) < 0);
+    must(save_start(&spec, &process, &err) < 0);
     must(strstr(err.text, "it is a directory") != NULL);
 }
 
@@ -231,24 +234,53 @@ END_TEST
 START_TEST(what_the_program_says_is_not_trusted)
 {
     struct save_message message = {.ok = 0};
-    int pair[2];
+    int pair[2], ends[2];
 
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        const struct save_process process = {pair[0], ends[0], -1};
         memset(message.text, i == 1 ? '\033' : 'x', sizeof(message.text));
         message.ok = i == 3 ? 17 : 0;
-        if (i == 2)
-            ck_assert_int_eq(fd_send(pair[1], "short", 5, -1), 0);
-        else
-            ck_assert_int_eq(fd_send(pair[1], &message, sizeof(message), pair[1]), 0);
-        ck_assert_int_lt(save_finish(pair[0], -1, &err), 0);
+        ck_assert_int_eq(fd_write_full(ends[1], &message, i == 2 ? 5 : sizeof(message)),
+                         0);
+        ck_assert_int_lt(save_finish(&process, -1, &err), 0);
         ck_assert_uint_lt(strlen(err.text), sizeof(err.text));
         ck_assert_ptr_null(strchr(err.text, '\033'));
         (void)close(pair[1]);
-        ck_assert_int_lt(save_finish(pair[0], -1, &err), 0);
+        (void)close(ends[1]);
+        ck_assert_int_lt(save_finish(&process, -1, &err), 0);
         ck_assert_ptr_nonnull(strstr(err.text, "was killed"));
         (void)close(pair[0]);
+        (void)close(ends[0]);
     }
+}
+END_TEST
+
+/* Its user can give the pipe to a process of another job, which slurmd cannot end. */
+START_TEST(nobody_else_keeps_the_end_waiting)
+{
+    const struct save_message message = {.ok = SAVE_WORKS};
+    int pair[2], ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid_t program = fork();
+    if (program == 0)
+        _exit(0);
+    const struct save_process process = {pair[0], ends[0], sys_pidfd_open(program)};
+    ck_assert_int_ge(process.pid, 0);
+    pid_t thief = fork();
+    while (thief == 0 && getppid() != 1)
+        (void)fd_write_full(ends[1], &message, sizeof(message));
+    ck_assert_int_lt(save_finish(&process, -1, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "was killed"));
+    ck_assert_int_eq(kill(thief, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(thief, NULL, 0), thief);
+    ck_assert_int_eq(waitpid(program, NULL, 0), program);
+    const int fds[] = {process.pid, pair[0], pair[1], ends[0], ends[1]};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        (void)close(fds[i]);
 }
 END_TEST
 
@@ -264,6 +296,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, user_saves_with_his_own_rights);
     tcase_add_test(tc, refusal_comes_from_the_start);
     tcase_add_test(tc, what_the_program_says_is_not_trusted);
+    tcase_add_test(tc, nobody_else_keeps_the_end_waiting);
     suite_add_tcase(suite, tc);
     return suite;
 }
