@@ -46,6 +46,7 @@ int config_parse(const char *name, const char *text, size_t size, struct config 
         memcpy(config->text, text, size);
     config->text[size] = '\0';
     config->mount_host = true;
+    config->remap_root = true;
     config->container_dir = CONFIG_CONTAINER_DIR;
     config->writable_size = "";
     if (parser_run(config, name, size, err) < 0) {

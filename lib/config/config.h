@@ -56,6 +56,7 @@ struct config {
     const char *container_dir; /* ContainerDir */
     const char *writable_size; /* WritableSize, as tmpfs takes it; "": half the memory */
     bool mount_host;           /* MountHost=auto */
+    bool remap_root;           /* RemapRoot=yes: users may be fake root */
     char *text;
 };
 

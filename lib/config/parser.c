@@ -27,6 +27,7 @@ enum key {
     KEY_MOUNT_HOST,
     KEY_MOUNT_INCLUDE,
     KEY_PARTITION_NAME,
+    KEY_REMAP_ROOT,
     KEY_REQUIRED,
     KEY_TRUSTED_OWNER,
     KEY_WRITABLE_SIZE,
@@ -44,6 +45,7 @@ static const char *const key_names[KEYS] = {
     [KEY_MOUNT_HOST] = "MountHost",
     [KEY_MOUNT_INCLUDE] = "MountInclude",
     [KEY_PARTITION_NAME] = "PartitionName",
+    [KEY_REMAP_ROOT] = "RemapRoot",
     [KEY_REQUIRED] = "Required",
     [KEY_TRUSTED_OWNER] = "TrustedOwner",
     [KEY_WRITABLE_SIZE] = "WritableSize",
@@ -129,10 +131,10 @@ static int read_image(const char *text, struct config_image *ret,
     return ret->image ? 0 : fail_memory(err);
 }
 
-static int read_required(const char *value, bool *ret, struct vitrine_error *err)
+static int read_yes(enum key key, const char *value, bool *ret, struct vitrine_error *err)
 {
     static const char *const words[] = {"no", "yes", NULL};
-    int word = read_word(KEY_REQUIRED, value, words, "yes or no", err);
+    int word = read_word(key, value, words, "yes or no", err);
 
     if (word < 0)
         return -1;
@@ -216,7 +218,7 @@ static int read_partition_line(struct parser *p, char *values[KEYS],
     if (read_image(values[KEY_IMAGE], image, err) < 0)
         return -1;
     if (values[KEY_REQUIRED] &&
-        read_required(values[KEY_REQUIRED], &image->required, err) < 0)
+        read_yes(KEY_REQUIRED, values[KEY_REQUIRED], &image->required, err) < 0)
         return -1;
     for (char *name; (name = syntax_next_item(&values[KEY_PARTITION_NAME]));)
         if (add_partition(p, name, err) < 0)
@@ -356,7 +358,9 @@ static int read_global(struct config *config, enum key key, char *value,
     case KEY_IMAGE:
         return read_image(value, &config->global, err);
     case KEY_REQUIRED:
-        return read_required(value, &config->global.required, err);
+        return read_yes(key, value, &config->global.required, err);
+    case KEY_REMAP_ROOT:
+        return read_yes(key, value, &config->remap_root, err);
     case KEY_IMAGE_DIR:
         return read_paths(key, value, &config->image_dirs, &config->nimage_dirs, err);
     case KEY_MOUNT_INCLUDE:

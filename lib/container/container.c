@@ -30,14 +30,19 @@ static void choose(struct job *job)
     job->read_only = root == VITRINE_ROOT_READONLY;
     job->private_root = root == VITRINE_ROOT_PRIVATE;
     job->is_root =
-        spec->identity.uid != 0 && (spec->remap_root == VITRINE_YES ||
-                                    (spec->remap_root == VITRINE_UNSET && compat));
+        spec->identity.uid != 0 &&
+        (spec->remap_root == VITRINE_YES ||
+         (spec->remap_root == VITRINE_UNSET && compat && job->config->remap_root));
     job->show_home =
         spec->mount_home == VITRINE_YES || (spec->mount_home == VITRINE_UNSET && !compat);
 }
 
 static int check_together(const struct job *job, struct vitrine_error *err)
 {
+    if (job->is_root && !job->config->remap_root)
+        return vitrine_fail(err, VITRINE_EPOLICY,
+                            "--container-remap-root is not allowed on this node "
+                            "(RemapRoot=no in vitrine.conf)");
     if (job->private_root && job->spec->container)
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "a named container is the same for all tasks: "

@@ -109,6 +109,13 @@ static int open_room(const struct config *config, const struct vitrine_spec *spe
     return steal_fd(&room);
 }
 
+static bool is_beside(int one, int other)
+{
+    struct stat a, b;
+
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev;
+}
+
 /* Makes and opens the directory and its lock. */
 static int open_dir(int room, const char *name, struct named *ret,
                     struct vitrine_error *err)
@@ -122,6 +129,10 @@ static int open_dir(int room, const char *name, struct named *ret,
                 : openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0 && errno != ENOENT)
         return vitrine_fail_sys(err, VITRINE_EMOUNT, "cannot open container %s", name);
+    /* Root will close these: a file system of the user's could make it wait. */
+    if (file >= 0 && !(is_beside(room, dir) && is_beside(room, file)))
+        return vitrine_fail(err, VITRINE_EMOUNT,
+                            "cannot use container %s: something is mounted there", name);
     ret->dir = steal_fd(&dir);
     ret->lock = steal_fd(&file);
     return 0;

@@ -21,9 +21,11 @@
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define PASSWD_BUFFER 32768
 
@@ -65,6 +67,20 @@ int vitrine_make_room(const struct vitrine_config *config, uid_t uid, gid_t gid,
 
 /* --- removal --- */
 
+/* What a directory is called whose job has ended. */
+#define ENDED "ended."
+
+/* For what others have left, so that nobody's epilog waits long for their users. */
+#define LEFTOVERS_MS 5000
+
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
 static int become_owner(const struct stat *st, struct vitrine_error *err)
 {
     char buf[PASSWD_BUFFER];
@@ -94,17 +110,18 @@ static void remove_as_owner(int dir, const struct stat *st)
 
 /* The child is the user's own process, which he can stop, and he can fill the directory
  * as fast as it is emptied: the epilog must not wait for him for ever. */
-static void await_removal(pid_t pid, int ended)
+static void await_removal(pid_t pid, int ended, int64_t until)
 {
     struct pollfd end = {.fd = ended, .events = POLLIN};
+    int64_t left = until - now_ms();
 
-    if (poll(&end, 1, REMOVAL_MS) == 0)
+    if (poll(&end, 1, left > 0 ? (int)left : 0) == 0)
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
 
-static neg_errno remove_users(int dir, const struct stat *st)
+static neg_errno remove_users(int dir, const struct stat *st, int64_t until)
 {
     int ended[2]; /* the child alone holds the write end */
 
@@ -116,12 +133,12 @@ static neg_errno remove_users(int dir, const struct stat *st)
         remove_as_owner(dir, st);
     (void)close(ended[1]);
     if (pid > 0)
-        await_removal(pid, ended[0]);
+        await_removal(pid, ended[0], until);
     (void)close(ended[0]);
     return rc;
 }
 
-static neg_errno remove_job(int parent, const char *name)
+static neg_errno remove_job(int parent, const char *name, int64_t until)
 {
     struct stat st;
     cleanup_fd int dir =
@@ -129,36 +146,47 @@ static neg_errno remove_job(int parent, const char *name)
 
     if (dir < 0 || fstat(dir, &st) < 0)
         return errno == ENOENT ? 0 : -errno;
-    int rc = st.st_uid == 0 ? remove_content(dir) : remove_users(dir, &st);
+    int rc = st.st_uid == 0 ? remove_content(dir) : remove_users(dir, &st, until);
     if (unlinkat(parent, name, AT_REMOVEDIR) < 0)
         return rc < 0 ? rc : -errno;
     return 0;
 }
 
-/* All jobs of a boot that is over, and its directory. */
-static neg_errno remove_boot(int parent, const char *name)
+/* What is left of it, later epilogs try again: its user may have killed the child. */
+static neg_errno end_job(int boot, const char *job)
+{
+    char ended[sizeof(ENDED) + ROOM_BOOT_MAX];
+
+    (void)snprintf(ended, sizeof(ended), ENDED "%s", job);
+    if (renameat(boot, job, boot, ended) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return remove_job(boot, ended, now_ms() + REMOVAL_MS);
+}
+
+/* Those of a boot whose names begin so, as long as there is time. */
+static neg_errno remove_jobs(int boot, const char *prefix, int64_t until)
 {
     int rc = 0;
-    cleanup_fd int dir =
-        openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    cleanup_dir DIR *stream = dir < 0 ? NULL : fdopendir(dir);
+    cleanup_fd int copy = openat(boot, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_dir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
 
     if (!stream)
-        return errno == ENOENT ? 0 : -errno;
-    (void)steal_fd(&dir);
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (room_is_name(entry->d_name)) {
-            int one = remove_job(dirfd(stream), entry->d_name);
-
-            rc = rc < 0 ? rc : one;
-        }
-    return unlinkat(parent, name, AT_REMOVEDIR) < 0 && rc == 0 ? -errno : rc;
+        return -errno;
+    (void)steal_fd(&copy);
+    for (struct dirent *entry; (entry = readdir(stream)) && now_ms() < until;) {
+        if (!room_is_name(entry->d_name) ||
+            strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        int one = remove_job(boot, entry->d_name, until);
+        rc = rc < 0 ? rc : one;
+    }
+    return rc;
 }
 
 static neg_errno remove_all(const char *base, const char *job)
 {
-    char boot[ROOM_BOOT_MAX];
-    int rc = room_boot(boot);
+    char now[ROOM_BOOT_MAX];
+    int rc = room_boot(now);
     cleanup_fd int top = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_fd int jobs =
         top < 0 ? -1
@@ -169,18 +197,19 @@ static neg_errno remove_all(const char *base, const char *job)
         return rc < 0 || errno == ENOENT ? rc : -errno;
     (void)steal_fd(&jobs);
     for (struct dirent *entry; (entry = readdir(stream));) {
-        int one = 0;
+        bool is_now = strcmp(entry->d_name, now) == 0;
 
         if (!room_is_name(entry->d_name))
             continue;
-        if (strcmp(entry->d_name, boot) != 0) {
-            one = remove_boot(dirfd(stream), entry->d_name);
-        } else if (job) {
-            cleanup_fd int here = openat(dirfd(stream), boot,
-                                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            one = here < 0 ? -errno : remove_job(here, job);
-        }
-        rc = rc < 0 ? rc : one;
+        cleanup_fd int boot = openat(dirfd(stream), entry->d_name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int one = boot < 0 ? -errno : is_now && job ? end_job(boot, job) : 0;
+        int others =
+            boot < 0 ? 0
+                     : remove_jobs(boot, is_now ? ENDED : "", now_ms() + LEFTOVERS_MS);
+        if (!is_now)
+            (void)unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR);
+        rc = rc < 0 ? rc : one < 0 ? one : others;
     }
     return rc;
 }

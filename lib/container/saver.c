@@ -62,7 +62,9 @@ int saver_start(struct job *job, struct vitrine_error *err)
         .upper = job->upper,
         .directory = directory,
         .name = name,
-        .user_ns = user_ns >= 0 ? user_ns : job->fakeroot.user_ns,
+        .user_ns = user_ns >= 0              ? user_ns
+                   : job->config->remap_root ? job->fakeroot.user_ns
+                                             : -1,
     };
     struct save_process process;
     if (save_start(&spec, &process, err) < 0)

@@ -19,6 +19,7 @@
  */
 #include "image/trust.h"
 #include "base/cleanup.h"
+#include "privileged/kmount.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -129,5 +130,7 @@ bool image_is_trusted(int fd, const uid_t *owners, size_t nowners,
         return false;
     if (found.st_dev != opened.st_dev || found.st_ino != opened.st_ino)
         return refuse(ret_why, path, "is no longer the file that was opened");
+    if (kmount_has_writer(fd))
+        return refuse(ret_why, path, "is open for writing");
     return true;
 }

@@ -38,6 +38,22 @@ static neg_errno mount_loop(int image, uint64_t offset)
     return sys_fsmount(fs, MOUNT_FLAGS);
 }
 
+/* File systems whose leases the kernel itself keeps. */
+static bool is_local(int file)
+{
+    static const long magics[] = {EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC,
+                                  BTRFS_SUPER_MAGIC,     TMPFS_MAGIC,
+                                  OVERLAYFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+    struct statfs fs;
+
+    if (fstatfs(file, &fs) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++)
+        if (fs.f_type == magics[i])
+            return true;
+    return false;
+}
+
 /* Root is needed to open devices; whose mode a node's udev rules may have left at 0600.
  */
 static neg_errno become_root(void)
@@ -65,6 +81,20 @@ neg_errno kmount_squashfs(int image, uint64_t offset)
     if (rc == 0)
         rc = mount_loop(image, offset);
     return become_user(user, rc);
+}
+
+bool kmount_has_writer(int image)
+{
+    uid_t user = geteuid();
+
+    if (caps_raise() < 0)
+        return false;
+    /* A lease is for the owner of a file, and refused as long as there is a writer. File
+     * servers refuse it for other reasons, or know none: then nothing can be said. */
+    bool has = seteuid(0) == 0 && fcntl(image, F_SETLEASE, F_RDLCK) < 0 &&
+               errno == EAGAIN && is_local(image);
+    (void)fcntl(image, F_SETLEASE, F_UNLCK);
+    return become_user(user, 0) < 0 || has;
 }
 
 static neg_errno mount_fuse(int dev, uid_t user)

@@ -16,6 +16,12 @@
 neg_errno kmount_squashfs(int image, uint64_t offset);
 
 /*
+ * Whether somebody has the file `image` open for writing, as far as its file system can
+ * tell: he could have opened it before it became root's. Same conditions.
+ */
+bool kmount_has_writer(int image);
+
+/*
  * Mounts a FUSE file system of the process's own user, read-only, nosuid, nodev,
  * detached; the kernel checks permissions (default_permissions) and every process that
  * can reach the mount may use it (allow_other). Returns the mount's descriptor and, in

@@ -127,10 +127,13 @@ install -d -m 700 -o "$USER1" -g "$USER1" "$old/7" "$old/7/a" "$old/7/a/upper"
 install -d -m 700 -o "$USER2" -g "$USER2" "$old/8" "$old/8/b"
 install -d -m 700 "$old/9" # root's: its maker was killed
 ln -s "$T/public" "$old/8/b/link"
+# What an epilog could not remove, because the user ended its child.
+install -d -m 700 -o "$USER1" -g "$USER1" "$rooms/job/$boot/ended.99" "$rooms/job/$boot/ended.99/a"
 touch "$rooms/job/$boot/unrelated" "$rooms/job/file"
 prints 'a job' ran run echo ran
 wait_for 10 test ! -e "$old"
 report 'whatever job ends, those of another boot are removed' $? || diagnose "$(find "$rooms/job" -ls)"
+report 'and what an earlier epilog left' "$([ ! -e "$rooms/job/$boot/ended.99" ]; echo $?)"
 report 'and nothing else' "$([ -e "$rooms/job/$boot/unrelated" ] && [ -e "$T/public/file" ]; echo $?)"
 rm "$rooms/job/$boot/unrelated" "$rooms/job/file"
 install -d -m 700 -o "$USER1" "$old" "$old/7"

@@ -225,4 +225,13 @@ as_user mkdir -p "$home/project"
 prints 'without home: but for where one is' $'project\nhere' as_user sh -c "echo here >$home/project/file &&
     cd $home/project && srun -Q --container-image=$plain --no-container-mount-home sh -c 'ls -A ~ && cat file'"
 
+# ---- without fake root --------------------------------------------------------------------
+
+echo RemapRoot=no >>"$conf"
+try as_user srun -Q --container-image="$plain" --container-remap-root id -u
+is 'RemapRoot=no: a fake root is refused' "$rc$out" 1
+like 'RemapRoot=no: and told so' "$err" '^vitrine: n[12]: --container-remap-root is not allowed on this node \(RemapRoot=no in vitrine.conf\)'
+echo Compat=pyxis >>"$conf"
+inside 'RemapRoot=no: nobody is one with Compat=pyxis' "$(id -u "$USER1")" 'id -u'
+
 done_testing

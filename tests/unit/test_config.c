@@ -205,6 +205,7 @@ static const struct {
     {"images=/x", "conf:1: unknown key 'images'; did you mean 'Image'?"},
     {"Image-Dir=/x", "conf:1: unknown key 'Image-Dir'; did you mean 'ImageDir'?"},
     {"Partition=x", "conf:1: unknown key 'Partition'; did you mean 'PartitionName'?"},
+    {"RemapRoot=maybe", "conf:1: RemapRoot must be yes or no, not 'maybe'"},
     {"Compat=enroot", "conf:1: Compat must be pyxis or none, not 'enroot'"},
     {"ContainerScope=global", "conf:1: ContainerScope must be job or user, not 'global'"},
     {"ContainerDir=/", "conf:1: ContainerDir: '/' is not an absolute path free of '.', "

@@ -77,10 +77,19 @@ END_TEST
 
 START_TEST(what_a_user_did_in_his_room_stays)
 {
-    ck_assert_int_eq(make(JOB), 0);
+    ck_assert_int_eq(make(NULL), 0);
     tree_write("rooms/user/54321/file", "text");
     ck_assert_int_eq(make(NULL), 0);
     ck_assert_str_eq(tree_read("rooms/user/54321/file"), "text");
+}
+END_TEST
+
+START_TEST(what_root_has_left_is_not_given_away)
+{
+    ck_assert_int_eq(make(JOB), 0);
+    tree_write("rooms/user/54321/file", "root's");
+    ck_assert_int_eq(make(NULL), -ENOTEMPTY);
+    ck_assert_str_eq(look("/user/%s", "54321"), "0:0 40755");
 }
 END_TEST
 
@@ -216,6 +225,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, rooms_belong_to_users_and_all_above_to_root);
     tcase_add_test(tc, administrators_mode_stays);
     tcase_add_test(tc, what_a_user_did_in_his_room_stays);
+    tcase_add_test(tc, what_root_has_left_is_not_given_away);
     tcase_add_test(tc, base_must_be_roots_alone);
     tcase_add_test(tc, what_is_below_must_be_roots);
     tcase_add_test(tc, room_of_somebody_else_is_refused);

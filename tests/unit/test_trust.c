@@ -75,6 +75,17 @@ START_TEST(roots_file_below_roots_directories_is_trusted)
 }
 END_TEST
 
+/* Whoever opened it before root took it over can still change it. */
+START_TEST(file_that_somebody_can_write_is_not)
+{
+    cleanup_fd int writer = open(IMAGE, O_WRONLY | O_CLOEXEC);
+
+    check_refused(IMAGE, IMAGE " is open for writing");
+    (void)close(steal_fd(&writer));
+    check_trusted(IMAGE);
+}
+END_TEST
+
 START_TEST(owners_that_the_administrator_names_are_trusted)
 {
     ck_assert_int_eq(chown(IMAGE, SOFTWARE, 0), 0);
@@ -293,6 +304,7 @@ static Suite *make_suite(void)
 
     tcase_add_checked_fixture(tc, make_top, NULL);
     tcase_add_test(tc, roots_file_below_roots_directories_is_trusted);
+    tcase_add_test(tc, file_that_somebody_can_write_is_not);
     tcase_add_test(tc, owners_that_the_administrator_names_are_trusted);
     tcase_add_test(tc, file_of_somebody_else_is_not);
     tcase_add_test(tc, file_that_others_can_write_is_not);
