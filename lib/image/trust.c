@@ -14,8 +14,12 @@
  * whose server a user runs, so FUSE is never trusted. All other file systems are mounted
  * by root (in the host's user namespace), who answers for what they say.
  *
- * Access control lists need no look of their own: whoever they let write also shows in
- * the group bits, which hold the mask of a POSIX list (acl(5)).
+ * Nor does it matter what was before: who opened the file for writing when it was not
+ * yet trusted is seen by the lease that he does not let us have (a file server does not
+ * tell, so an image should be copied to its place, not given to root there).
+ *
+ * POSIX access control lists need no look of their own: whoever they let write also shows
+ * in the group bits, which hold their mask (acl(5)). Those of NFSv4 need not show there.
  */
 #include "image/trust.h"
 #include "base/cleanup.h"
