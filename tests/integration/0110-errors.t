@@ -71,7 +71,7 @@ ln -s circle "$home/circle"
 fails 'links in a circle' \
     "cannot open image $home/circle: Too many levels of symbolic links" "$home/circle"
 long=/$(printf '%04095d' 1)
-try as_user srun -Q --container-image="$long" echo ran
+try as_user srun -Q -w "$node" --container-image="$long" echo ran
 is 'a path of 4096 bytes: exit code' "$rc$out" 1
 like 'a path of 4096 bytes: the reason' "$err" "^vitrine: $node: cannot open image /0000*"
 unlike 'a path of 4096 bytes: not to be looked for' "$err" ran

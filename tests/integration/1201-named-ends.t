@@ -133,7 +133,8 @@ touch "$rooms/job/$boot/unrelated" "$rooms/job/file"
 prints 'a job' ran run echo ran
 wait_for 10 test ! -e "$old"
 report 'whatever job ends, those of another boot are removed' $? || diagnose "$(find "$rooms/job" -ls)"
-report 'and what an earlier epilog left' "$([ ! -e "$rooms/job/$boot/ended.99" ]; echo $?)"
+wait_for 10 test ! -e "$rooms/job/$boot/ended.99"
+report 'and what an earlier epilog left' $?
 report 'and nothing else' "$([ -e "$rooms/job/$boot/unrelated" ] && [ -e "$T/public/file" ]; echo $?)"
 rm "$rooms/job/$boot/unrelated" "$rooms/job/file"
 install -d -m 700 -o "$USER1" "$old" "$old/7"
