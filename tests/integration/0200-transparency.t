@@ -82,8 +82,9 @@ unexpected() {
 
 # observe FILE CMD...: what the probe prints; fails unless it came to its end, and quietly.
 observe() {
-    "${@:2}" >"$1.raw" 2>"$T/errors"
+    "${@:2}" >"$1.raw" 2>"$T/errors.raw"
     rc=$?
+    without_waits <"$T/errors.raw" >"$T/errors"
     hide_volatile <"$1.raw" >"$1"
     if [ "$rc" != 0 ] || [ -s "$T/errors" ] || [ "$(wc -l <"$1")" -lt "${least:-400}" ]; then
         diagnose "command: ${*:2}" "exit code: $rc" "$(tail "$1")" "$(cat "$T/errors")"

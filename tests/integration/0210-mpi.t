@@ -36,9 +36,14 @@ exit_is 'spool and TmpFS are not in the container as such' 2 \
 # PMIx names its directories by the job, of which each component has another number. Whether
 # MPI works across components is up to Slurm; the directories are inside in any case. Early,
 # as it leaves nodes "planned" until the scheduler has more to do.
+nodes_are_idle() {
+    [ -z "$(as_root sinfo -h -N -o %t | grep -vx idle)" ]
+}
+# Slurm may forget a heterogeneous job that comes while a node completes another.
+wait_for 20 nodes_are_idle
 shows_pmix='d=$(ls -d '$dirs'/tmp.*/spmix_appdir_*) && touch "$d/new" && ls -d "$PMIX_SERVER_TMPDIR"'
 ok 'the directories of PMIx are in each component of a heterogeneous job' \
-    as_user srun -Q --mpi=pmix --container-image="$image" -n1 sh -c "$shows_pmix" : \
+    as_user timeout 60 srun -Q --mpi=pmix --container-image="$image" -n1 sh -c "$shows_pmix" : \
     -n1 sh -c "$shows_pmix"
 is 'one line of each' "$(grep -c /pmix <<<"$out")" 2
 as_user mkdir "$home/own"
