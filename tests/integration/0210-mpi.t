@@ -37,7 +37,7 @@ exit_is 'spool and TmpFS are not in the container as such' 2 \
 # MPI works across components is up to Slurm; the directories are inside in any case. Early,
 # as it leaves nodes "planned" until the scheduler has more to do.
 nodes_are_idle() {
-    [ -z "$(as_root sinfo -h -N -o %t | grep -vx idle)" ]
+    ! as_root sinfo -h -N -o %t | grep -qvx idle
 }
 # Slurm may forget a heterogeneous job that comes while a node completes another.
 wait_for 20 nodes_are_idle
