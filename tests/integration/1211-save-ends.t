@@ -122,7 +122,12 @@ finish
 untouched 'scancel while it saves'
 
 stopped_save slurmstepd
-kill -KILL "$(stepd | head -n 1)" # the other waits for it
+killed=$(stepd | head -n 1) # the other waits for it
+has_let_go() {
+    [ -z "$(ls "/proc/$killed/fd" 2>/dev/null)" ]
+}
+kill -KILL "$killed"
+wait_for 10 has_let_go
 kill -CONT "$saver"
 as_root scancel -u "$USER1"
 finish
