@@ -67,6 +67,11 @@ try() {
     "$@" >"$T/.out" 2>"$T/.err"
     rc=$?
     out=$(tr -d '\0' <"$T/.out") err=$(tr -d '\0' <"$T/.err" | without_waits)
+    # Where a step of one node runs is Slurm's choice: the first may complete another job.
+    case " $* " in
+    *' -N'* | *' -w '* | *' --nodes'* | *' --nodelist'* | *sbatch* | *salloc*) ;;
+    *) err=$(sed -E "s/^(vitrine|srun: error|slurmstepd-?): ?(${NODES// /|}): /\\1: ${NODES%% *}: /" <<<"$err") ;;
+    esac
 }
 
 show_try() {
