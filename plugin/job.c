@@ -154,7 +154,8 @@ bool job_is_batch(spank_t sp)
     return job_item(sp, S_JOB_STEPID) == SLURM_BATCH_SCRIPT;
 }
 
-bool job_is_interactive(spank_t sp)
+/* The shell that salloc starts on a node (LaunchParameters=use_interactive_step). */
+static bool is_interactive(spank_t sp)
 {
     return job_item(sp, S_JOB_STEPID) == SLURM_INTERACTIVE_STEP;
 }
@@ -163,7 +164,7 @@ void job_step_name(spank_t sp, char *buf, size_t size)
 {
     uint32_t job = job_item(sp, S_JOB_ID), step = job_item(sp, S_JOB_STEPID);
 
-    if (job_is_batch(sp) || job_is_interactive(sp))
+    if (job_is_batch(sp) || is_interactive(sp))
         (void)snprintf(buf, size, "%u.%s", job,
                        job_is_batch(sp) ? "batch" : "interactive");
     else

@@ -26,8 +26,6 @@ uint32_t job_item(spank_t sp, spank_item_t item);
 /* The step that holds a job's node open (PrologFlags=Contain): it runs no task. */
 bool job_is_extern(spank_t sp);
 bool job_is_batch(spank_t sp);
-/* The shell that salloc starts on a node (LaunchParameters=use_interactive_step). */
-bool job_is_interactive(spank_t sp);
 
 /* "JOB.STEP" as Slurm's commands write it: 12.0, 12.batch, 12.interactive. */
 void job_step_name(spank_t sp, char *buf, size_t size);

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/cleanup.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,6 +77,20 @@ neg_errno fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size)
     if (ret_size)
         *ret_size = size;
     return 0;
+}
+
+bool fd_is_empty_dir(int dir)
+{
+    cleanup_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!stream)
+        return false;
+    (void)steal_fd(&fd);
+    for (struct dirent *entry; (entry = readdir(stream));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            return false;
+    return true;
 }
 
 /* What goes over the socket: which of the descriptors are there, then the message. */

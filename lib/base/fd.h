@@ -21,6 +21,10 @@ neg_errno fd_write_full(int fd, const void *buf, size_t size);
  */
 neg_errno fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size);
 
+/* Whether `dir`, which may be O_PATH, is a directory that can be read and has nothing in
+ * it. */
+bool fd_is_empty_dir(int dir);
+
 /* So many descriptors go with one message. */
 #define FD_PASS_MAX 16
 

@@ -6,6 +6,7 @@
  */
 #include "privileged/room.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -58,20 +59,6 @@ static neg_errno enter(int parent, const char *name)
     return rc < 0 ? rc : steal_fd(&dir);
 }
 
-static bool is_empty(int dir)
-{
-    cleanup_fd int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_dir DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-    int names = 0;
-
-    if (!stream)
-        return false;
-    (void)steal_fd(&copy);
-    while (readdir(stream))
-        names++;
-    return names == 2; /* "." and ".." */
-}
-
 /* The user's own. One that is still root's was left by a maker who was killed. */
 static neg_errno enter_users(int parent, const char *name, uid_t uid, gid_t gid)
 {
@@ -86,7 +73,7 @@ static neg_errno enter_users(int parent, const char *name, uid_t uid, gid_t gid)
     if (st.st_uid != uid && st.st_uid != 0)
         return -EPERM;
     /* What a job of root's has left there is not given away with it. */
-    if (st.st_uid != uid && !is_empty(dir))
+    if (st.st_uid != uid && !fd_is_empty_dir(dir))
         return -ENOTEMPTY;
     if (st.st_uid != uid && (fchmod(dir, 0700) < 0 || fchown(dir, uid, gid) < 0))
         return -errno;

@@ -6,6 +6,7 @@
  */
 #include "rootfs/shown.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "rootfs/hostmounts.h"
@@ -39,20 +40,6 @@ static neg_errno open_tree_of(const struct plan_entry *entry)
                              (entry->flags & PLAN_COVERS ? 0 : AT_NO_AUTOMOUNT));
 }
 
-static bool is_empty(int dir)
-{
-    cleanup_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-
-    if (!stream)
-        return false;
-    (void)steal_fd(&fd);
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            return false;
-    return true;
-}
-
 /* Would showing the host's `path` hide what the image itself has for an operating system?
  */
 static bool hides_image(const struct shown *shown, const char *path)
@@ -60,14 +47,14 @@ static bool hides_image(const struct shown *shown, const char *path)
     if (!plan_os_owned(path))
         return false;
     cleanup_fd int fd = path_open_in_root(shown->image, path, O_PATH);
-    return fd >= 0 && !is_empty(fd);
+    return fd >= 0 && !fd_is_empty_dir(fd);
 }
 
 bool shown_image_is_empty(const struct shown *shown, const char *path)
 {
     cleanup_fd int fd = path_open_in_root(shown->image, path, O_PATH);
 
-    return fd == -ENOENT || (fd >= 0 && is_empty(fd));
+    return fd == -ENOENT || (fd >= 0 && fd_is_empty_dir(fd));
 }
 
 /* Below a tmpfs of the container's own, where no layer can make anything ready. */
