@@ -238,7 +238,7 @@ for round in 1 2; do
     for i in $(seq 50); do
         name=m$((i % 5))
         run --container-name=$name --container-image="$image" sh -c "
-            mkdir /made 2>/dev/null && echo made >>/log; echo $i >>/log; sleep 0.1
+            echo made >/log.$i; ln /log.$i /log 2>/dev/null; rm /log.$i; echo $i >>/log; sleep 0.1
             grep -qx $i /log && head -n 1 /log" >"$T/many.$i" 2>&1 &
         pids+=($!)
     done

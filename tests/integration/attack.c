@@ -185,7 +185,7 @@ static int try_power(const char *disk)
         if (setns(open(path, O_RDONLY), 0) == 0)
             printf("%s can be entered\n", path);
     }
-    if (kill(1, SIGCONT) == 0)
+    if (kill(1, 0) == 0) /* SIGCONT may always be sent within a session */
         puts("1 can be signalled");
     if (sethostname("mine", 4) == 0)
         puts("the host's name can be set");
