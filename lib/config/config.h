@@ -8,6 +8,8 @@
  */
 #include "base/error.h"
 
+#include <stdint.h>
+
 enum config_kernel_mount {
     CONFIG_KERNEL_MOUNT_TRUSTED, /* the kernel parses images that pass the trust rule */
     CONFIG_KERNEL_MOUNT_ALWAYS,
@@ -40,6 +42,21 @@ struct config_partition {
     unsigned line;
 };
 
+enum config_import_on {
+    CONFIG_IMPORT_ON_SUBMIT, /* srun, sbatch and salloc, before a job is asked for */
+    CONFIG_IMPORT_ON_NODE,   /* the step's first node */
+};
+
+/* A line "Registry=HOST Mirror=URL,... CAFile=/path AllowHTTP=yes". */
+struct config_registry {
+    const char *host; /* as in struct registryref */
+    char **mirrors;   /* base URLs, "https://mirror.site[:port][/prefix]", asked first */
+    size_t nmirrors;
+    const char *ca_file; /* besides the system's; NULL */
+    bool allow_http;     /* http:// may be used where https:// does not answer */
+    unsigned line;       /* where it stands in the file */
+};
+
 /* The strings, but for images, point into text. */
 struct config {
     struct config_image global;          /* .image is NULL without a global default */
@@ -57,6 +74,13 @@ struct config {
     const char *writable_size; /* WritableSize, as tmpfs takes it; "": half the memory */
     bool mount_host;           /* MountHost=auto */
     bool remap_root;           /* RemapRoot=yes: users may be fake root */
+    const char *cache_dir;     /* CacheDir, with %u and %h; NULL: ~/.cache/vitrine */
+    uint64_t cache_size;       /* CacheSize, bytes; 0: no limit */
+    const char *cache_owner;   /* CacheOwner: the account that alone writes to a cache that
+                                  all users share; NULL: each user has his own */
+    enum config_import_on import_on;
+    struct config_registry *registries;
+    size_t nregistries;
     char *text;
 };
 
@@ -80,6 +104,17 @@ void config_free(struct config *config);
  */
 const struct config_image *config_image_for(const struct config *config,
                                             const char *partition);
+
+/* What is said of a registry, or NULL. */
+const struct config_registry *config_registry_for(const struct config *config,
+                                                  const char *host);
+
+/*
+ * The directory of the cache for a user: CacheDir with %u and %h replaced, or
+ * ~/.cache/vitrine. The caller frees it; NULL and *err if it cannot be known.
+ */
+char *config_cache_dir(const struct config *config, const char *user, const char *home,
+                       struct vitrine_error *err);
 
 /* Whether some image is required, so that the partition must be known for sure. */
 bool config_has_required(const struct config *config);
