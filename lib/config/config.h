@@ -76,8 +76,8 @@ struct config {
     bool remap_root;           /* RemapRoot=yes: users may be fake root */
     const char *cache_dir;     /* CacheDir, with %u and %h; NULL: ~/.cache/vitrine */
     uint64_t cache_size;       /* CacheSize, bytes; 0: no limit */
-    const char *cache_owner;   /* CacheOwner: the account that alone writes to a cache that
-                                  all users share; NULL: each user has his own */
+    const char *cache_owner; /* CacheOwner: the account that alone writes to a cache that
+                                all users share; NULL: each user has his own */
     enum config_import_on import_on;
     struct config_registry *registries;
     size_t nregistries;

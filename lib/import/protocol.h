@@ -9,9 +9,9 @@
  *     vitrine-import CONFIG|- IMAGE DIGEST|- USER HOME STEP|- MODE
  *
  * by execve(2) as the user, with the environment of the job. CONFIG is a vitrine.conf, or
- * "-" for defaults; DIGEST what was pinned; STEP "JOB.STEP" on a node. MODE says what goes
- * to standard error: "quiet" nothing, "plain" a line now and then, "auto" a progress bar
- * if it is a terminal and lines otherwise. Descriptor IMPORT_RESULT_FD is a pipe that
+ * "-" for defaults; DIGEST what was pinned; STEP "JOB.STEP" on a node. MODE says what
+ * goes to standard error: "quiet" nothing, "plain" a line now and then, "auto" a progress
+ * bar if it is a terminal and lines otherwise. Descriptor IMPORT_RESULT_FD is a pipe that
  * takes one struct import_message; the process ends soon after its other end is closed,
  * and with its parent.
  */
