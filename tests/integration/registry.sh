@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Registries, and what may stand between a client and them. To be sourced after lib.sh:
 #
@@ -123,4 +123,73 @@ registry_forget() {
 # registry_count NAME REGEX: how many requests there were whose line matches.
 registry_count() {
     registry_log "$1" | grep -cE -e "$2"
+}
+
+# front_start NAME UPSTREAM|- [OPTION]...: registry-front, in front of the registry UPSTREAM of
+# this test. Options:
+#   tls             HTTPS, with tls_make's certificate
+#   token           issues tokens, at /token (registry_start NAME token=FRONT)
+#   proxy           is a forward proxy instead
+#   user=USER:PASSWORD[:REFRESH-TOKEN]    whom a token server or a proxy knows
+# Sets REGISTRY[NAME], so that it can be used as a registry's name everywhere.
+front_start() {
+    local name=$1 upstream=$2 option dir=$T/front.$1 options=()
+    shift 2
+    mkdir -p "$dir"
+    : >"$dir/log"
+    [ "$upstream" = - ] || options+=(--upstream "${REGISTRY[$upstream]/localhost/127.0.0.1}")
+    for option in "$@"; do
+        case $option in
+        tls)
+            tls_make
+            options+=(--tls "$tls/server.pem" "$tls/server.key")
+            ;;
+        token)
+            openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=tokens \
+                -keyout "$dir/token.key" -out "$dir/token.pem" 2>"$dir/openssl"
+            options+=(--token)
+            ;;
+        proxy) options+=(--proxy) ;;
+        user=*)
+            option=${option#*=}:none
+            echo "${option//:/ }" | cut -d' ' -f1-3 >>"$dir/users"
+            ;;
+        *) report "front_start: no option $option" 1 && return 1 ;;
+        esac
+    done
+    "$integration/registry-front" "$dir" "${options[@]}" 2>"$dir/error.log" 8>&- &
+    wait_for 20 test -s "$dir/port" || {
+        report "front $name runs" 1
+        diagnose "$(cat "$dir/error.log")"
+        exit 1
+    }
+    REGISTRY[$name]=localhost:$(cat "$dir/port")
+}
+
+# front_rules NAME [RULE]...: these and no others, from now on; the log starts anew. See
+# registry-front for what a rule is: "REGEX ACTION [ARGUMENT]... [times=N] [after=N]".
+front_rules() {
+    local dir=$T/front.$1
+    rm -f "$dir/go"
+    printf '%s\n' "${@:2}" >"$dir/rules.new"
+    mv "$dir/rules.new" "$dir/rules"
+    : >"$dir/log"
+}
+
+# front_go NAME: what a rule "hold" has held goes on.
+front_go() {
+    : >"$T/front.$1/go"
+}
+
+# front_log NAME; front_count NAME REGEX: requests whose line matches.
+front_log() {
+    cat "$T/front.$1/log"
+}
+front_count() {
+    grep -cE -e "$2" "$T/front.$1/log"
+}
+
+# front_wait NAME REGEX [SECONDS]: until a line of its log matches.
+front_wait() {
+    wait_for "${3:-20}" grep -qE -e "$2" "$T/front.$1/log"
 }
