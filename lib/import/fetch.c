@@ -12,8 +12,10 @@ struct fetch_worker {
     struct registry_link *link;
     pthread_t thread;
     bool is_running;
-    /* What it fetches. */
+    /* What it fetches. A part that is full is the reader's, and soon another one. */
+    struct window_layer *layer;
     struct window_part *part;
+    size_t room;   /* in the part */
     uint64_t skip; /* bytes of the whole layer that come before it */
     enum { FETCH_SMALL, FETCH_PART, FETCH_WHOLE, FETCH_REST } way;
 };
@@ -54,16 +56,16 @@ static bool go_on(struct fetch_worker *worker)
 {
     struct fetch *fetch = worker->fetch;
     struct window *window = &fetch->window;
-    const struct window_layer *layer = worker->part->layer;
     struct window_part *part = NULL;
 
     if (worker->way != FETCH_REST)
         return false;
     (void)pthread_mutex_lock(&window->lock);
-    while (!is_over(fetch) && !(part = window_next_part(window, layer)))
+    while (!is_over(fetch) && !(part = window_next_part(window, worker->layer)))
         (void)pthread_cond_wait(&window->writable, &window->lock);
     (void)pthread_mutex_unlock(&window->lock);
     worker->part = part;
+    worker->room = part ? part->size : 0;
     return part;
 }
 
@@ -84,13 +86,14 @@ static void tell_filled(struct fetch_worker *worker, size_t n)
 
     (void)pthread_mutex_lock(&window->lock);
     worker->part->filled += n;
+    worker->room -= n;
     (void)pthread_cond_signal(&window->readable);
     if (worker->way == FETCH_PART && !window->has_ranges) {
         window->has_ranges = true;
         (void)pthread_cond_broadcast(&window->writable);
     }
-    (void)pthread_mutex_unlock(&window->lock);
     (void)atomic_fetch_add(&worker->fetch->arrived, n);
+    (void)pthread_mutex_unlock(&window->lock);
 }
 
 /* The sink of registry_fetch(). */
@@ -102,15 +105,13 @@ static bool take(void *arg, const void *data, size_t size)
 
     worker->skip -= skipped;
     for (size -= skipped; size > 0;) {
-        struct window_part *part = worker->part;
-        size_t room = part->size - part->filled;
-        size_t n = size < room ? size : room;
+        struct window_part *part;
+        size_t n;
 
-        if (room == 0) {
-            if (!go_on(worker))
-                return false;
-            continue;
-        }
+        if (worker->room == 0 && !go_on(worker))
+            return false;
+        part = worker->part;
+        n = size < worker->room ? size : worker->room;
         if (!make_room(part))
             return false;
         memcpy(part->data + part->filled, from, n);
@@ -119,7 +120,7 @@ static bool take(void *arg, const void *data, size_t size)
         size -= n;
     }
     /* Of a whole layer fetched for one part of it the rest is not wanted. */
-    return worker->way != FETCH_WHOLE || worker->part->filled < worker->part->size;
+    return worker->way != FETCH_WHOLE || worker->room > 0;
 }
 
 static int fetch_some(struct fetch_worker *worker, bool *ret_ranged,
@@ -143,7 +144,7 @@ static int fetch_some(struct fetch_worker *worker, bool *ret_ranged,
 static int fetch_part(struct fetch_worker *worker, bool rest, struct vitrine_error *err)
 {
     struct window *window = &worker->fetch->window;
-    const struct window_layer *layer = worker->part->layer;
+    const struct window_layer *layer = worker->layer;
     bool ranged = true;
     int rc;
 
@@ -156,14 +157,14 @@ static int fetch_part(struct fetch_worker *worker, bool rest, struct vitrine_err
     if (layer->blob.size == 0)
         return 0;
     rc = fetch_some(worker, &ranged, err);
-    if (rc == 0 && worker->way == FETCH_PART && !ranged) {
+    if (rc == 0 && worker->room > 0 && !ranged && worker->way == FETCH_PART) {
         (void)pthread_mutex_lock(&window->lock);
         rest = window_refuse_parts(window, worker->part);
         (void)pthread_mutex_unlock(&window->lock);
         worker->way = rest ? FETCH_REST : FETCH_WHOLE;
         rc = fetch_some(worker, &ranged, err);
     }
-    if (rc == 0 && worker->part && worker->part->filled == worker->part->size)
+    if (rc == 0 && worker->part && worker->room == 0)
         return 0;
     if (rc == 0 && atomic_load(worker->fetch->stop))
         return error_from(err, VITRINE_EINTERNAL, -ECANCELED, "it was ended before");
@@ -195,6 +196,8 @@ static void *work(void *arg)
         neg_errno hashed = 0;
         int rc;
 
+        worker->layer = worker->part->layer;
+        worker->room = worker->part->size;
         (void)pthread_mutex_unlock(&window->lock);
         rc = fetch_part(worker, rest, &err);
         (void)pthread_mutex_lock(&window->lock);

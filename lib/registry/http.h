@@ -44,7 +44,8 @@ struct http_request {
                       whose answer.taken it is: goes on there */
     /*
      * Takes what comes of the body; returns false to end the transfer, which is no error.
-     * Only bytes of a 2xx answer come here, each once whatever was retried. NULL: the
+     * Only bytes of a 2xx answer come here, each once whatever was retried; the answer's
+     * status, ranged, location and elsewhere are known by then. NULL: the
      * body goes to http_answer.body.
      */
     bool (*sink)(void *arg, const void *data, size_t size);

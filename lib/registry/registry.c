@@ -143,6 +143,7 @@ struct attempt {
     struct registry_manifest *manifest;
     const struct registry_part *part;
     uint64_t have; /* of the part */
+    struct http_answer *answer;
     bool ranged;
     char *body;
 };
@@ -404,6 +405,18 @@ static int take_shortcut(struct attempt *attempt, struct http_request *request,
     return rc;
 }
 
+/* The part's sink. Others shall take the shortcut before this part is done. */
+static bool take_part(void *arg, const void *data, size_t size)
+{
+    struct attempt *attempt = arg;
+    const struct http_answer *answer = attempt->answer;
+
+    if (answer && answer->elsewhere && answer->location)
+        set_shortcut(attempt->part->shortcut, answer->location);
+    attempt->answer = NULL;
+    return attempt->part->sink(attempt->part->arg, data, size);
+}
+
 static int get_part(struct attempt *attempt, struct vitrine_error *err)
 {
     const struct registry_part *part = attempt->part;
@@ -411,8 +424,8 @@ static int get_part(struct attempt *attempt, struct vitrine_error *err)
                                    .range_start = part->start,
                                    .range_size = part->size,
                                    .have = attempt->have,
-                                   .sink = part->sink,
-                                   .arg = part->arg,
+                                   .sink = take_part,
+                                   .arg = attempt,
                                    .limit = part->blob->size,
                                    .exact = true};
     struct http_answer answer = {0};
@@ -422,12 +435,12 @@ static int get_part(struct attempt *attempt, struct vitrine_error *err)
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     (void)snprintf(path, sizeof(path), "/blobs/%s", part->blob->digest);
+    attempt->answer = &answer;
     rc = endpoint_get(attempt->endpoint, attempt->http, path, part->blob->digest,
                       &request, &answer, err);
+    attempt->answer = NULL;
     attempt->have = answer.taken;
     attempt->ranged = answer.ranged;
-    if (rc == 0 && answer.elsewhere)
-        set_shortcut(part->shortcut, answer.location);
     http_clear(&answer);
     return rc;
 }

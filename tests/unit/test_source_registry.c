@@ -156,6 +156,15 @@ static bool send_to_store(struct server *s, int fd, const struct server_request 
     return server_reply(fd, "307 Temporary Redirect", headers, "");
 }
 
+/* A signed URL serves two requests. */
+static bool is_expired(struct server *s, const struct server_request *request)
+{
+    const char *signature = strstr(request->path, "signature=");
+    unsigned long n = signature ? strtoul(signature + 10, NULL, 10) : 0;
+
+    return s->shared->text[0][n % sizeof(s->shared->text[0])]++ >= 2;
+}
+
 static bool give_data(struct server *s, int fd, const struct server_request *request,
                       const char *data, size_t size)
 {
@@ -165,7 +174,7 @@ static bool give_data(struct server *s, int fd, const struct server_request *req
 
     if (is_repository(request, "redirected") && s->other)
         return send_to_store(s, fd, request, count);
-    if (is_repository(request, "redirected") && count % 3 == 2)
+    if (is_repository(request, "redirected") && is_expired(s, request))
         return server_reply(fd, "403 Forbidden", "", "expired");
     if (is_repository(request, "without-ranges"))
         return server_blob(fd, &plain, data, size, size);
@@ -385,7 +394,8 @@ END_TEST
 START_TEST(blob_stores_are_asked_until_they_refuse)
 {
     check_layers("redirected");
-    ck_assert_uint_gt(atomic_load(&store.shared->n[BLOBS]), 8);
+    /* Nine parts, and some were refused; but not each one asked the registry. */
+    ck_assert_uint_ge(atomic_load(&store.shared->n[BLOBS]), 9);
     ck_assert_uint_lt(atomic_load(&server.shared->n[BLOBS]),
                       atomic_load(&store.shared->n[BLOBS]));
 }
@@ -451,7 +461,8 @@ START_TEST(it_stops_at_once)
         source->ops->close(source);
         if (i == 0)
             (void)pthread_join(thread, NULL);
-        ck_assert(now() - stopper.at < 0.25);
+        ck_assert_msg(now() - stopper.at < 0.25, "%s: %f s", repositories[i],
+                      now() - stopper.at);
     }
 }
 END_TEST
