@@ -104,6 +104,14 @@
 #define LIMIT_JSON_VALUES 100000
 #define LIMIT_JSON_DEPTH  32
 
+/* A file with credentials, what a helper answers, and how long it may take: it may ask a
+ * server for a token, but nobody will type a pass phrase. */
+#define LIMIT_CREDENTIALS  (1024 * 1024)
+#define LIMIT_HELPER       65536
+#define LIMIT_HELPER_S     30
+/* A word of a netrc file: tokens and keys of service accounts have up to 4 KiB. */
+#define LIMIT_NETRC_WORD 16384
+
 /* Layers of an image: Docker builds 127 at most. Entries of an index: one for each
  * platform, and one for what attests it; the largest known have 50. */
 #define LIMIT_LAYERS        1024
