@@ -94,6 +94,13 @@
 #define LIMIT_HTTP_CONNECT  15000
 #define LIMIT_HTTP_PATIENCE 30000
 
+/* Layers are fetched in parts of so many bytes, by so many threads, into so many buffers:
+ * 56 MiB. A part costs a round trip or two, which 8 MiB hide even at 100 MB/s on each
+ * connection; blob stores give 25 to 100 MB/s on one. */
+#define LIMIT_FETCH_PART    (8UL * 1024 * 1024)
+#define LIMIT_FETCH_THREADS 5
+#define LIMIT_FETCH_WINDOW  7
+
 /* A bearer token's document: JSON Web Tokens with many scopes have 4 to 8 KiB. */
 #define LIMIT_TOKEN 65536
 
@@ -120,5 +127,26 @@
 /* One layer, as it is stored: more than any file server would hand out; so many of these
  * do not overflow 64 bits. */
 #define LIMIT_LAYER_SIZE (1ULL << 50)
+
+/* How long it counts that a registry gave an image to a user, who then gets it from a
+ * cache of all users without a request: a job may wait in a queue for days, and runs on
+ * nodes from which the registry may not be reached. Whoever loses his right to an image
+ * keeps it as long, as he would a copy. */
+#define LIMIT_GRANT_S (7 * 24 * 3600)
+
+/* A lease is for a job, and few sites let jobs run longer; a longer one would let a user
+ * fill a cache of all users for good. */
+#define LIMIT_LEASE_S (60LL * 24 * 3600)
+
+/* What the cache remembers: nodes of a step start within minutes, but a prolog may take
+ * hours; what an index says never changes, but who asks again after a month? */
+#define LIMIT_STEP_RECORD_S  (24 * 3600)
+#define LIMIT_INDEX_RECORD_S (30 * 24 * 3600)
+/* A failure is passed on to the step's other nodes, which start together, and not to a
+ * user who has mended something and tries again. */
+#define LIMIT_FAILURE_RECORD_S 60
+
+/* Nobody works at anything in the cache for so long without changing its time. */
+#define LIMIT_STORE_IDLE_S 3600
 
 #endif

@@ -19,7 +19,8 @@
  */
 static size_t rank_key(const struct credfile_query *query, const char *key)
 {
-    bool is_url = strncasecmp(key, "https://", 8) == 0 || strncasecmp(key, "http://", 7) == 0;
+    bool is_url =
+        strncasecmp(key, "https://", 8) == 0 || strncasecmp(key, "http://", 7) == 0;
     const char *host = is_url ? strstr(key, "://") + 3 : key;
     size_t host_len = strcspn(host, "/");
     const char *path = host + host_len + strspn(host + host_len, "/");
@@ -29,7 +30,8 @@ static size_t rank_key(const struct credfile_query *query, const char *key)
         len--;
     if (!credfile_is_host(query, host, host_len))
         return 0;
-    if (len == 0 || is_url || (len == 2 && (memcmp(path, "v1", 2) == 0 || memcmp(path, "v2", 2) == 0)))
+    if (len == 0 || is_url ||
+        (len == 2 && (memcmp(path, "v1", 2) == 0 || memcmp(path, "v2", 2) == 0)))
         return 1;
     if (strncmp(query->repository, path, len) != 0 ||
         (query->repository[len] && query->repository[len] != '/'))

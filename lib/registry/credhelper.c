@@ -24,7 +24,7 @@
 #define NOT_FOUND "credentials not found in native keychain"
 
 struct run {
-    const char *name;   /* of the helper, without PROGRAM */
+    const char *name; /* of the helper, without PROGRAM */
     const char *server;
     const struct credfile_query *query;
     pid_t pid;
@@ -124,8 +124,8 @@ static int start(struct run *run, const char *path, struct vitrine_error *err)
     int rc = -1, cause = 0;
 
     /* The pipe has room for it, so nothing is written to a program that has gone. */
-    if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && raise_fd(&in[0]) == 0 &&
-        raise_fd(&out[0]) == 0 && raise_fd(&out[1]) == 0 &&
+    if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
+        raise_fd(&in[0]) == 0 && raise_fd(&out[0]) == 0 && raise_fd(&out[1]) == 0 &&
         write(in[1], run->server, len) == (ssize_t)len)
         rc = 0;
     cause = errno;
@@ -151,8 +151,8 @@ static int start(struct run *run, const char *path, struct vitrine_error *err)
 static int fail_run(const struct run *run, const char *what, struct vitrine_error *err)
 {
     return vitrine_fail(err, VITRINE_EUSAGE,
-                        "the program " PROGRAM "%s, which it names, %s; try echo %s | "
-                        PROGRAM "%s get",
+                        "the program " PROGRAM
+                        "%s, which it names, %s; try echo %s | " PROGRAM "%s get",
                         run->name, what, run->server, run->name);
 }
 
@@ -224,7 +224,8 @@ static int read_answer(struct run *run, struct credentials *ret, bool *ret_found
         (void)fail_run(run, "does not answer as helpers do", err);
     } else if (strcmp(user, "<token>") == 0) {
         ret->identity_token = strdup(secret);
-        rc = ret->identity_token ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+        rc = ret->identity_token ? 0
+                                 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
         *ret_found = rc == 0 && !run->query->user[0];
     } else {
         ret->user = strdup(user);
@@ -271,7 +272,8 @@ int credhelper_get(const char *name, const char *server,
     int rc;
 
     if (!name[0] || strlen(name) > 100 ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
+        strspn(name,
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
             strlen(name))
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "'%.100s' cannot be the name of a helper for credentials",

@@ -198,7 +198,7 @@ int document_array(struct json_object *object, const char *name, struct json_obj
 }
 
 int document_text(struct json_object *value, const char *name, const char **ret,
-                   struct vitrine_error *err)
+                  struct vitrine_error *err)
 {
     const char *text;
 

@@ -263,7 +263,8 @@ static int follow(struct http *http, struct http_body *body, CURLcode *ret,
             *ret = CURLE_OK;
         if (*ret != CURLE_OK)
             return http_body_fail(body, url, err);
-        if (next_url(http, body, url, hops, &to, err) < 0)
+        if (http_body_finish(body, err) < 0 ||
+            next_url(http, body, url, hops, &to, err) < 0)
             return -1;
         if (!to)
             break;
@@ -271,7 +272,7 @@ static int follow(struct http *http, struct http_body *body, CURLcode *ret,
         at = to;
     }
     body->answer->location = steal_ptr(&at);
-    return http_body_finish(body, err);
+    return 0;
 }
 
 /* --- tries ----------------------------------------------------------------------------

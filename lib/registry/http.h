@@ -77,6 +77,7 @@ struct http_answer {
                                  the origin of the request's URL answered */
     unsigned retry_after;     /* seconds; 0: nothing was said */
     char *location;           /* the URL that answered in the end, if redirected */
+    bool elsewhere;           /* and that is of another origin */
 };
 
 /* Opening and closing are for one thread at a time. */

@@ -206,8 +206,9 @@ static int read_item(struct reader *r, struct word *word, struct entry *entry,
            strcmp(word->text, keywords[i]) != 0)
         i++;
     if (i == sizeof(keywords) / sizeof(*keywords))
-        return fail_line(r, "a word that is not machine, default, login, password or "
-                            "account",
+        return fail_line(r,
+                         "a word that is not machine, default, login, password or "
+                         "account",
                          err);
     if (next_word(r, into[i]) <= 0)
         return fail_line(r, "a value is missing, without its closing quote, or too long",
