@@ -93,7 +93,7 @@ static int read_file(const char *path, char **ret, size_t *ret_size,
     if (!S_ISREG(st.st_mode))
         return vitrine_fail(err, VITRINE_EUSAGE, "it is not a regular file");
     if (st.st_size > LIMIT_CREDENTIALS)
-        return vitrine_fail(err, VITRINE_EUSAGE, "it is longer than %d bytes",
+        return vitrine_fail(err, VITRINE_EUSAGE, "it is longer than %ld bytes",
                             LIMIT_CREDENTIALS);
     data = malloc((size_t)st.st_size + 1);
     if (!data)
@@ -153,7 +153,7 @@ int credentials_find(const struct credentials_lookup *lookup, const char *host,
             return vitrine_wrap(err, "credentials in %.400s", path);
         }
         if (is_found)
-            (void)snprintf(found.source, sizeof(found.source), "%s", path);
+            (void)snprintf(found.source, sizeof(found.source), "%.255s", path);
     }
     *ret = found;
     return 0;

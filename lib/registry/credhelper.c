@@ -67,9 +67,9 @@ static int find_program(const struct run *run, char ret[PATH_MAX],
                         run->name);
 }
 
-static int spawn(struct run *run, const char *path, int in, int out)
+static int spawn(struct run *run, char *path, int in, int out)
 {
-    char *args[] = {(char *)(uintptr_t)path, (char[]){"get"}, NULL};
+    char *args[] = {path, (char[]){"get"}, NULL};
     char *no_env[] = {NULL};
     const char *const *env = run->query->lookup->environ;
     posix_spawn_file_actions_t actions;
@@ -98,7 +98,7 @@ static int spawn(struct run *run, const char *path, int in, int out)
         rc = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     if (rc == 0)
         rc = posix_spawn(&run->pid, path, &actions, &attr, args,
-                         env ? (char **)(uintptr_t)env : no_env);
+                         env ? (char *const *)env : no_env);
     (void)posix_spawnattr_destroy(&attr);
     (void)posix_spawn_file_actions_destroy(&actions);
     return rc;
@@ -117,7 +117,7 @@ static int raise_fd(int *fd)
     return 0;
 }
 
-static int start(struct run *run, const char *path, struct vitrine_error *err)
+static int start(struct run *run, char *path, struct vitrine_error *err)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     size_t len = strlen(run->server);
@@ -267,7 +267,7 @@ int credhelper_get(const char *name, const char *server,
         .query = query,
         .pid = -1,
         .output = -1,
-        .deadline_ms = now_ms() + LIMIT_HELPER_S * 1000,
+        .deadline_ms = now_ms() + LIMIT_HELPER_MS,
     };
     int rc;
 

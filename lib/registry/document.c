@@ -133,7 +133,7 @@ static void clear_texts(struct json_object *value)
 {
     if (json_object_is_type(value, json_type_string)) {
         /* Its own buffer, though it is not for others to change. */
-        explicit_bzero((char *)(uintptr_t)json_object_get_string(value),
+        explicit_bzero((char *)json_object_get_string(value),
                        (size_t)json_object_get_string_len(value));
     } else if (json_object_is_type(value, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(value); i++)

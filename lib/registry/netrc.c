@@ -55,15 +55,23 @@ static void skip_macro(struct reader *r)
 
 static char unescape(char c)
 {
-    return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+    static const char names[] = "nrt";
+    static const char values[] = "\n\r\t";
+    const char *known = c ? strchr(names, c) : NULL;
+
+    if (known)
+        return values[known - names];
+    return c;
 }
 
 /* Behind "$(" up to the ')' that ends it, or the line's end. */
 static void skip_command(struct reader *r)
 {
     unsigned depth = 0;
-    char close = *r->p == '`' ? '`' : ')';
+    char close = ')';
 
+    if (*r->p == '`')
+        close = '`';
     r->p += close == ')' ? 2 : 1;
     for (; r->p < r->end && *r->p != '\n'; r->p++) {
         if (*r->p == close && depth-- == 0) {
