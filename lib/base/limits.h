@@ -75,7 +75,8 @@
 /* HTTP. A header of an answer: signed URLs and tokens take 4 KiB, nothing needs more. */
 #define LIMIT_HTTP_HEADERS 65536
 #define LIMIT_HTTP_URL     8192
-/* What is kept of the body of an error, one JSON object with a sentence, and read more. */
+/* What is kept of the body of an error, one JSON object with a sentence, and read more.
+ */
 #define LIMIT_HTTP_ERROR   16384
 #define LIMIT_HTTP_DROPPED (1024 * 1024)
 /* As browsers do twice: a registry needs two. */
@@ -110,6 +111,14 @@
 #define LIMIT_JSON_SIZE   (4UL * 1024 * 1024)
 #define LIMIT_JSON_VALUES 100000
 #define LIMIT_JSON_DEPTH  32
+
+/* A file with credentials, what a helper answers, and how long it may take: it may ask a
+ * server for a token, but nobody will type a pass phrase. */
+#define LIMIT_CREDENTIALS (1024L * 1024)
+#define LIMIT_HELPER      65536
+#define LIMIT_HELPER_MS   30000L
+/* A word of a netrc file: tokens and keys of service accounts have up to 4 KiB. */
+#define LIMIT_NETRC_WORD 16384
 
 /* Layers of an image: Docker builds 127 at most. Entries of an index: one for each
  * platform, and one for what attests it; the largest known have 50. */
