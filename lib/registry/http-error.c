@@ -72,6 +72,22 @@ static int fail_to_connect(struct vitrine_error *err, CURLcode code, const char 
                         *proxy ? " through the proxy " : "", name, detail);
 }
 
+int http_fail_proxy(struct vitrine_error *err, long status, const char *url,
+                    const char *proxy)
+{
+    char host[310], name[256];
+
+    http_host(url, host, sizeof(host));
+    name_proxy(proxy, name, sizeof(name));
+    if (status == 407)
+        return vitrine_fail(err, VITRINE_ENETWORK,
+                            "%s: the proxy %s wants a login, or does not know the one "
+                            "given (407)",
+                            host, name);
+    return vitrine_fail(err, VITRINE_ENETWORK,
+                        "%s: the proxy %s refuses to go there (%ld)", host, name, status);
+}
+
 int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
               const char *proxy, const char *detail)
 {

@@ -313,6 +313,7 @@ static int weigh(struct choice *choice, struct json_object *entry,
         return -1;
     if (!usable)
         return 0;
+    blob.is_index = kind_of_type(type) == KIND_INDEX;
     if (!os || !os[0] || !architecture || !architecture[0]) {
         choice->other = blob;
         choice->others++;
