@@ -18,7 +18,11 @@
  * Descriptor IMPORT_RESULT_FD is a socket (SOCK_SEQPACKET) that takes one struct
  * import_message, by fd_send(); with `ok` the image comes with it, open for reading,
  * since in a cache that all users share the user himself may not open it. The process
- * ends soon after the socket's other end is closed, and with its parent.
+ * ends soon after the socket's other end is closed, and with its parent, and leaves
+ * nothing then.
+ *
+ * With CacheOwner=ACCOUNT the program is installed set-user-ID to that account, and
+ * believes neither USER nor HOME, nor the environment but for where credentials are.
  */
 #include "vitrine-import.h"
 
