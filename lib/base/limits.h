@@ -93,4 +93,29 @@
 /* Nobody works at anything in the cache for so long without changing its time. */
 #define LIMIT_STORE_IDLE_S 3600
 
+/* HTTP. A header of an answer: signed URLs and tokens take 4 KiB, nothing needs more. */
+#define LIMIT_HTTP_HEADERS 65536
+#define LIMIT_HTTP_URL     8192
+/* What is kept of the body of an error, one JSON object with a sentence, and read more. */
+#define LIMIT_HTTP_ERROR   16384
+#define LIMIT_HTTP_DROPPED (1024 * 1024)
+/* As browsers do twice: a registry needs two. */
+#define LIMIT_HTTP_REDIRECTS 10
+/* Failures in a row, without LIMIT_HTTP_PROGRESS bytes in between: with pauses of 0.5 s
+ * that double, half a minute, in which a server starts again. Who is not there at all is
+ * not waited for that long. */
+#define LIMIT_HTTP_TRIES    7
+#define LIMIT_HTTP_CONNECTS 3
+#define LIMIT_HTTP_PROGRESS 65536
+/* Pauses, in ms. Longer ones that Retry-After asks for are made up to LIMIT_RETRY_AFTER
+ * seconds: Docker Hub's quota, which can take hours, is better told to the user. */
+#define LIMIT_HTTP_PAUSE  16000
+#define LIMIT_RETRY_AFTER 120
+/* Of a connection with TLS, and without any data: in ms. */
+#define LIMIT_HTTP_CONNECT  15000
+#define LIMIT_HTTP_PATIENCE 30000
+
+/* A bearer token's document: JSON Web Tokens with many scopes have 4 to 8 KiB. */
+#define LIMIT_TOKEN 65536
+
 #endif
