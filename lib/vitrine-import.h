@@ -48,6 +48,8 @@ struct vitrine_import_spec {
     const char *user;           /* his name, for %u in CacheDir */
     const char *step; /* "JOB.STEP": steps of this name agree on one digest through
                          the cache; NULL otherwise */
+    int64_t until;    /* the image will be in use until then (seconds since 1970), so the
+                         cache shall keep it; 0: not known */
     const struct vitrine_watch *watch; /* may be NULL */
 };
 

@@ -32,6 +32,7 @@ enum vitrine_errcode {
     VITRINE_EUNSUPPORTED, /* image is fine, but this node cannot run it */
     VITRINE_EMOUNT,       /* mounting or assembling the root failed */
     VITRINE_EPOLICY,      /* the administrator forbids it */
+    VITRINE_ENETWORK,     /* a registry is not reached, or does not answer as it should */
 };
 
 struct vitrine_error {

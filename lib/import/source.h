@@ -6,7 +6,9 @@
  * Where manifests and layers come from: a registry, an OCI layout, an archive of docker
  * save. Each kind is one file with one function that opens it; import.c knows only this.
  */
+#include "config/config.h"
 #include "registry/manifest.h"
+#include "spec/registryref.h"
 #include "vitrine-import.h"
 
 struct source;
@@ -46,5 +48,22 @@ struct source_ops {
 struct source {
     const struct source_ops *ops;
 };
+
+/*
+ * Each kind's: says what is wrong with the reference, but makes no request yet. All that
+ * is given outlives the source, which ends with ops->close. Of `spec`, the platform,
+ * home, environ and watch are looked at; a digest that is known is in `ref` by now. Where
+ * the registry serves users who are not the process's own (a cache of all users), files
+ * of the user are read in between base/realuser.h's enter and leave.
+ */
+int source_registry_open(const struct registryref *ref, const struct config *config,
+                         const struct vitrine_import_spec *spec, struct source **ret,
+                         struct vitrine_error *err);
+int source_oci_open(const struct registryref *ref, const struct config *config,
+                    const struct vitrine_import_spec *spec, struct source **ret,
+                    struct vitrine_error *err);
+int source_archive_open(const struct registryref *ref, const struct config *config,
+                        const struct vitrine_import_spec *spec, struct source **ret,
+                        struct vitrine_error *err);
 
 #endif

@@ -84,7 +84,7 @@ static int fill(struct job *job, struct tree_node *node, const struct sqfs_inode
     int rc = 0;
 
     if (S_ISREG(inode->mode)) {
-        node->file.base = inode->ref;
+        node->file.elsewhere = inode->ref;
         rc = raw_want(&job->raw, inode);
     } else if (S_ISLNK(inode->mode)) {
         rc = sqfs_read_link(job->fs, inode, job->value);
@@ -126,4 +126,37 @@ int image_enter(struct job *job, uint64_t ref, struct vitrine_error *err)
     return map_add(&job->seen, SEEN_IMAGE, ref, (union map_value){0}) < 0
                ? output_fail(job->output, SQFS_ERROR_ALLOC, err)
                : 0;
+}
+
+/* The base may have changed since its inode was read first: nothing of it is trusted. */
+static neg_errno find_file(void *arg, const struct tree_node *node,
+                           struct write_content *ret)
+{
+    struct image_files *files = arg;
+    struct job *job = files->job;
+    struct sqfs_inode inode;
+    int rc = sqfs_read_inode(job->fs, node->file.elsewhere, &inode);
+
+    if (rc < 0 || !S_ISREG(inode.mode))
+        return -EIO;
+    ret->size = inode.size;
+    ret->sparse = inode.file.sparse;
+    if (raw_fragment(&job->raw, &inode, &ret->fragment))
+        ret->fragment_offset = inode.file.fragment_offset;
+    ret->start = raw_place(&job->raw, inode.file.start);
+    raw_blocks_start(&files->blocks, job->fs, &inode);
+    return 0;
+}
+
+static neg_errno next_sizes(void *arg, uint32_t *ret, size_t max)
+{
+    struct image_files *files = arg;
+
+    return raw_blocks_next(&files->blocks, files->job->fs, ret, max);
+}
+
+struct write_others image_files(struct image_files *files, struct job *job)
+{
+    *files = (struct image_files){.job = job};
+    return (struct write_others){.find = find_file, .sizes = next_sizes, .arg = files};
 }

@@ -4,9 +4,10 @@
 
 /* What the parts of vitrine-save share, and the way from one to the next. */
 #include "image/sqfs.h"
-#include "save/output.h"
 #include "save/raw.h"
-#include "save/tree.h"
+#include "sqfswrite/output.h"
+#include "sqfswrite/tree.h"
+#include "sqfswrite/write.h"
 
 #include <sys/stat.h>
 
@@ -68,7 +69,11 @@ int image_enter(struct job *job, uint64_t ref, struct vitrine_error *err);
 /* merge.c. Fills job->root; base is a directory, or -1 with job->fs; upper may be -1. */
 int merge(struct job *job, int base, int upper, struct vitrine_error *err);
 
-/* write.c. Writes all metadata and the superblock. */
-int write_tree(struct job *job, struct vitrine_error *err);
+/* image.c. For write_tree(): where files of the base image are now. */
+struct image_files {
+    struct job *job;
+    struct raw_blocks blocks;
+};
+struct write_others image_files(struct image_files *files, struct job *job);
 
 #endif

@@ -4,7 +4,7 @@
 
 /* The names of one directory, sorted as strcmp(3) does, as SquashFS wants them. */
 #include "image/sqfs.h"
-#include "save/tree.h"
+#include "sqfswrite/tree.h"
 
 struct listing_item {
     const char *name;

@@ -10,7 +10,7 @@
 #include "image/bytes.h"
 #include "save/job.h"
 #include "save/save-protocol.h"
-#include "save/target.h"
+#include "sqfswrite/target.h"
 
 #include <linux/limits.h>
 #include <malloc.h>
@@ -104,18 +104,11 @@ static int read_format(const struct sqfs *fs, struct output_format *ret,
     return 0;
 }
 
-static void free_packed(struct job *job)
-{
-    for (struct tree_packed *packed = job->packed; packed; packed = packed->next) {
-        free(packed->inode);
-        free(packed->holes);
-    }
-    job->packed = NULL;
-}
-
 static int fill(struct job *job, const struct output_format *format, int fd, int upper,
                 struct vitrine_error *err)
 {
+    struct image_files files;
+    const struct write_others others = image_files(&files, job);
     struct output output;
     struct stat st;
     int rc = output_open(&output, fd, format, count_threads(), err);
@@ -137,9 +130,9 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     if (rc == 0 && job->fs)
         rc = raw_copy(&job->raw, &output, err);
     if (rc == 0)
-        rc = write_tree(job, err);
+        rc = write_tree(&output, job->root, job->newest, &others, err);
     output_close(&output);
-    free_packed(job);
+    tree_packed_free(job->packed);
     raw_close(&job->raw);
     arena_free(&job->arena);
     map_free(&job->seen);

@@ -8,7 +8,7 @@
  * in its order, however they share it; then it can be asked where things are now.
  */
 #include "image/sqfs.h"
-#include "save/output.h"
+#include "sqfswrite/output.h"
 
 struct raw_run {
     uint64_t start, size; /* in the image */

@@ -5,6 +5,7 @@
  */
 #include "spec/imageref.h"
 #include "base/limits.h"
+#include "spec/registryref.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -12,70 +13,22 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* What other tools accept before the name of an image that is no file. */
-static const struct {
-    const char *prefix;
-    const char *what;
-} sources[] = {
-    {"docker://", "is in a registry"},         {"dockerd://", "is in Docker's own store"},
-    {"podman://", "is in Podman's own store"}, {"oci:", "is an OCI layout"},
-    {"oci-archive:", "is an OCI archive"},     {"docker-archive:", "is a Docker archive"},
-};
-
 /* Endings that people give to files, and registries to nothing. */
 static const char *const file_endings[] = {
     ".sqfs", ".sqsh", ".squashfs", ".sif", ".simg", ".img",
 };
 
-static const char *source_of(const char *text)
+static bool has_file_ending(const char *text)
 {
-    for (size_t i = 0; i < COUNT(sources); i++)
-        if (strncasecmp(text, sources[i].prefix, strlen(sources[i].prefix)) == 0)
-            return sources[i].what;
-    return NULL;
-}
+    size_t len = strlen(text);
 
-/* Does the name of a host, as in nvcr.io or localhost:5000, stand at `text`? */
-static bool is_host(const char *text, size_t n)
-{
-    if (!isalnum((unsigned char)text[0]))
-        return false;
-    return memchr(text, '.', n) || memchr(text, ':', n) ||
-           (n == 9 && strncasecmp(text, "localhost", n) == 0);
-}
-
-/* enroot's [USER@]REGISTRY#IMAGE */
-static bool has_enroot_registry(const char *text)
-{
-    size_t n = strcspn(text, "#/");
-    const char *at = memchr(text, '@', n);
-
-    if (text[n] != '#' || text[n + 1] == '\0')
-        return false;
-    if (at) {
-        n -= (size_t)(at + 1 - text);
-        text = at + 1;
-    }
-    return is_host(text, n);
-}
-
-static bool looks_like_registry(const char *text)
-{
-    size_t len = strlen(text), first = strcspn(text, "/");
-    const char *slash = strrchr(text, '/');
-
-    for (size_t i = 0; i < len; i++)
-        if (!isalnum((unsigned char)text[i]) && !strchr("._-/:@#+", text[i]))
-            return false;
     for (size_t i = 0; i < COUNT(file_endings); i++) {
         size_t n = strlen(file_endings[i]);
 
         if (len >= n && strcasecmp(text + len - n, file_endings[i]) == 0)
-            return false;
+            return true;
     }
-    if (strchr(slash ? slash : text, ':') || strstr(text, "@sha256:"))
-        return true;
-    return slash && slash[1] && is_host(text, first);
+    return false;
 }
 
 /* The "scheme://" at the start of text: its length, or 0. */
@@ -129,7 +82,7 @@ static enum imageref_kind kind_of(const char *text)
         return IMAGEREF_RELATIVE;
     if (text[0] == '~' && (text[1] == '/' || text[1] == '\0'))
         return IMAGEREF_HOME;
-    if (source_of(text) || has_enroot_registry(text))
+    if (registryref_is_certain(text))
         return IMAGEREF_REGISTRY;
     return IMAGEREF_NAME;
 }
@@ -140,12 +93,16 @@ int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error 
         return -1;
     enum imageref_kind kind = kind_of(text);
     size_t scheme = scheme_length(text);
+    struct registryref registry;
 
+    if (kind == IMAGEREF_REGISTRY && registryref_parse(text, &registry, err) < 0)
+        return -1;
     if (kind == IMAGEREF_NAME && scheme > 0)
         return fail_scheme(text, scheme, err);
     *ret = (struct imageref){
         .kind = kind,
-        .maybe_registry = kind == IMAGEREF_NAME && looks_like_registry(text),
+        .maybe_registry = kind == IMAGEREF_NAME && !has_file_ending(text) &&
+                          registryref_is_likely(text),
         .text = text,
     };
     return 0;
@@ -153,11 +110,9 @@ int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error 
 
 int imageref_fail_registry(const struct imageref *ref, struct vitrine_error *err)
 {
-    const char *what = source_of(ref->text);
-
     return vitrine_fail(err, VITRINE_EUNSUPPORTED,
-                        "image %s %s: this version runs files and directories only; "
-                        "convert it first, for example with apptainer pull or enroot "
-                        "import",
-                        ref->text, what ? what : "is in a registry");
+                        "image %s is in a registry: this version runs files and "
+                        "directories only; convert it first, for example with apptainer "
+                        "pull or enroot import",
+                        ref->text);
 }

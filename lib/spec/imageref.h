@@ -11,7 +11,7 @@ enum imageref_kind {
     IMAGEREF_RELATIVE, /* "./x", "../x", ".", "..": from the submit directory alone */
     IMAGEREF_HOME, /* "~", "~/x": no shell expands it in #SBATCH lines and after '=' */
     IMAGEREF_NAME, /* "x", "x/y": submit directory first, then the ImageDir list */
-    IMAGEREF_REGISTRY, /* docker://x, REGISTRY#x and others that no file can be */
+    IMAGEREF_REGISTRY, /* what registryref_parse() takes, and no file can be */
 };
 
 struct imageref {
@@ -23,7 +23,8 @@ struct imageref {
 
 /*
  * Reads a text of at most LIMIT_IMAGE_REF bytes without control characters; the length is
- * checked first, so `text` may be of any size. Messages do not say where it comes from.
+ * checked first, so `text` may be of any size. A registry's reference is checked, too, so
+ * that srun can refuse it. Messages do not say where it comes from.
  */
 int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error *err);
 

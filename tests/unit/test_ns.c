@@ -77,6 +77,8 @@ static int build_death(void *arg, void *reply, int *ret_extra, struct vitrine_er
 
     if (signal_nr == 0)
         _exit(0);
+    /* nohup(1) may have started the tests. */
+    (void)signal(signal_nr, SIG_DFL);
     (void)raise(signal_nr);
     return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save. */
-#include "save/output.h"
+/* Runs as the user. */
+#include "sqfswrite/output.h"
 #include "base/fd.h"
 #include "image/bytes.h"
 #include "image/squashfs.h"
-#include "save/blocks.h"
-#include "save/compressor.h"
+#include "sqfswrite/blocks.h"
+#include "sqfswrite/compressor.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* For speed, as who saves a container waits for it. On two cores a Debian system of 235
+/* For speed, as somebody waits for the file. On two cores a Debian system of 235
  * MB takes 0.5 s with zstd's 3, 1 s with 6, and more than 10 with 15, which is the
  * default of libsquashfs and mksquashfs; the result is 8 % larger. Likewise gzip's 6
  * takes a fifth of the time of 9, and xz's 2 a third of that of 6. */
@@ -84,7 +84,7 @@ int output_fail(const struct output *output, int rc, struct vitrine_error *err)
         return error_from(err, VITRINE_EINTERNAL, output->file.error,
                           "the new file cannot be written");
     case SQFS_ERROR_ALLOC:
-        return error_from(err, VITRINE_EINTERNAL, ENOMEM, "there is too much to save");
+        return error_from(err, VITRINE_EINTERNAL, ENOMEM, "there are too many files");
     case SQFS_ERROR_OVERFLOW:
         return vitrine_fail(err, VITRINE_EUNSUPPORTED,
                             "it has more owners (or attributes) than SquashFS can hold");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_BLOCKS_H
-#define VITRINE_SAVE_BLOCKS_H
+#ifndef VITRINE_SQFSWRITE_BLOCKS_H
+#define VITRINE_SQFSWRITE_BLOCKS_H
 
 #include <sqfs/block_writer.h>
 

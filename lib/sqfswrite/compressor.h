@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_COMPRESSOR_H
-#define VITRINE_SAVE_COMPRESSOR_H
+#ifndef VITRINE_SQFSWRITE_COMPRESSOR_H
+#define VITRINE_SQFSWRITE_COMPRESSOR_H
 
 #include <sqfs/compressor.h>
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Content on its way into the output. Runs as the user, in vitrine-save. */
+/* Content on its way into the output. Runs as the user. */
 #include "base/fd.h"
-#include "save/output.h"
+#include "sqfswrite/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sqfs/block.h>
+#include <sqfs/error.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,23 +45,6 @@ static int pack_range(struct output *output, int fd, uint64_t position, uint64_t
             return output_fail(output, rc, err);
         position += (uint64_t)n;
     }
-    return 0;
-}
-
-static int add_hole(struct tree_packed *packed, uint64_t block, uint64_t count,
-                    struct vitrine_error *err)
-{
-    /* Grows at each power of two. */
-    if ((packed->nholes & (packed->nholes - 1)) == 0) {
-        size_t space = packed->nholes ? packed->nholes * 2 : 1;
-        struct tree_hole *holes =
-            reallocarray(packed->holes, space, sizeof(*packed->holes));
-
-        if (!holes)
-            return error_from(err, VITRINE_EINTERNAL, ENOMEM, "it has many holes");
-        packed->holes = holes;
-    }
-    packed->holes[packed->nholes++] = (struct tree_hole){.block = block, .count = count};
     return 0;
 }
 
@@ -109,8 +93,8 @@ static int pack_sparse(struct output *output, int fd, uint64_t size,
         if (begin > position) {
             uint64_t blocks = (begin - position + block_size - 1) / block_size;
 
-            if (add_hole(packed, position / block_size, blocks, err) < 0)
-                return -1;
+            if (tree_add_hole(packed, position / block_size, blocks) < 0)
+                return output_fail(output, SQFS_ERROR_ALLOC, err);
         }
         if (begin >= size)
             break;

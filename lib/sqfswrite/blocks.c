@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save; on the main thread alone. */
-#include "save/blocks.h"
-#include "save/tree.h"
+/* Runs as the user; on the main thread alone. */
+#include "sqfswrite/blocks.h"
+#include "sqfswrite/tree.h"
 
 #include <sqfs/block.h>
 #include <sqfs/error.h>

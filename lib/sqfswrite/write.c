@@ -2,11 +2,11 @@
 /*
  * Metadata of the output, from the deepest directory upwards, as each inode of a
  * directory says where its listing is and each listing where the inodes are. Runs as the
- * user, in vitrine-save.
+ * user.
  */
+#include "sqfswrite/write.h"
 #include "image/bytes.h"
 #include "image/squashfs.h"
-#include "save/job.h"
 
 #include <errno.h>
 #include <sqfs/dir_writer.h>
@@ -16,6 +16,7 @@
 #include <sqfs/super.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What a loop device ends at, and mksquashfs pads to. */
 #define PADDING 4096U
@@ -23,9 +24,11 @@
 /* Block sizes written at a time. */
 #define SIZES 256U
 
+#define NO_FRAGMENT UINT32_MAX
+
 struct writer {
-    struct job *job;
     struct output *output;
+    const struct write_others *others;
     sqfs_meta_writer_t *inodes, *directories;
     sqfs_dir_writer_t *listing;
     uint32_t numbers;
@@ -69,14 +72,8 @@ static int append(struct writer *w, const void *data, size_t size)
     return sqfs_meta_writer_append(w->inodes, data, size);
 }
 
-/* Where the content of a file is. */
-struct content {
-    uint64_t size, start, sparse;
-    uint32_t fragment, fragment_offset;
-};
-
 static int put_file_head(struct writer *w, const struct tree_node *node,
-                         const struct content *c)
+                         const struct write_content *c)
 {
     struct body body;
     bool is_long = node->links > 1 || node->xattr != TREE_NO_XATTR || c->sparse > 0 ||
@@ -102,27 +99,20 @@ static int put_file_head(struct writer *w, const struct tree_node *node,
     return append(w, body.data, body.size);
 }
 
-/* The base may have changed since its inode was read first: nothing of it is trusted. */
-static int put_base_file(struct writer *w, const struct tree_node *node)
+static int put_other_file(struct writer *w, const struct tree_node *node)
 {
-    struct job *job = w->job;
-    struct raw_blocks blocks;
-    struct sqfs_inode inode;
+    const struct write_others *others = w->others;
+    struct write_content c = {.fragment = NO_FRAGMENT};
     uint32_t sizes[SIZES];
-    struct content c = {.fragment = SQFS_NONE};
-    int rc = sqfs_read_inode(job->fs, node->file.base, &inode);
+    int rc;
 
-    if (rc < 0 || !S_ISREG(inode.mode))
+    if (!others)
+        return SQFS_ERROR_INTERNAL;
+    if (others->find(others->arg, node, &c) < 0)
         return SQFS_ERROR_CORRUPTED;
-    c.size = inode.size;
-    c.sparse = inode.file.sparse;
-    if (raw_fragment(&job->raw, &inode, &c.fragment))
-        c.fragment_offset = inode.file.fragment_offset;
-    c.start = raw_place(&job->raw, inode.file.start);
     rc = put_file_head(w, node, &c);
-    raw_blocks_start(&blocks, job->fs, &inode);
     while (rc == 0) {
-        int n = raw_blocks_next(&blocks, job->fs, sizes, SIZES);
+        int n = others->sizes(others->arg, sizes, SIZES);
 
         if (n <= 0)
             return n < 0 ? SQFS_ERROR_CORRUPTED : 0;
@@ -131,7 +121,7 @@ static int put_base_file(struct writer *w, const struct tree_node *node)
     return rc;
 }
 
-static void content_of(const sqfs_inode_generic_t *inode, struct content *ret)
+static void content_of(const sqfs_inode_generic_t *inode, struct write_content *ret)
 {
     if (inode->base.type == SQFS_INODE_EXT_FILE)
         ret->sparse += inode->data.file_ext.sparse;
@@ -165,8 +155,8 @@ static int put_packed_file(struct writer *w, const struct tree_node *node)
     uint32_t block_size = w->output->format.block_size;
     uint64_t blocks = (packed->size + block_size - 1) / block_size, at = 0, used = 0;
     uint64_t have = inode ? sqfs_inode_get_file_block_count(inode) : 0;
-    struct content c = {
-        .size = packed->size, .fragment = SQFS_NONE, .fragment_offset = SQFS_NONE};
+    struct write_content c = {
+        .size = packed->size, .fragment = NO_FRAGMENT, .fragment_offset = NO_FRAGMENT};
     uint64_t holes = 0;
     int rc;
 
@@ -175,7 +165,7 @@ static int put_packed_file(struct writer *w, const struct tree_node *node)
     c.sparse = holes * block_size;
     if (inode)
         content_of(inode, &c);
-    if (c.fragment != SQFS_NONE)
+    if (c.fragment != NO_FRAGMENT)
         blocks--;
     if (have + holes != blocks)
         return SQFS_ERROR_INTERNAL;
@@ -276,7 +266,7 @@ static int put_node(struct writer *w, struct tree_node *node)
     if (S_ISDIR(node->mode))
         return put_dir(w, node);
     if (S_ISREG(node->mode))
-        return node->file.packed ? put_packed_file(w, node) : put_base_file(w, node);
+        return node->file.packed ? put_packed_file(w, node) : put_other_file(w, node);
     return S_ISLNK(node->mode) ? put_link(w, node) : put_special(w, node);
 }
 
@@ -308,10 +298,9 @@ static int put_below(struct writer *w, const struct tree_node *dir, uint32_t *la
     return rc;
 }
 
-static int put_tables(struct writer *w)
+static int put_tables(struct writer *w, struct tree_node *root)
 {
     struct output *o = w->output;
-    struct tree_node *root = w->job->root;
     sqfs_file_t *file = &o->file.base;
     uint32_t last = 0;
     int rc;
@@ -358,11 +347,11 @@ static int finish(struct writer *w)
     return rc == 0 ? sqfs_super_write(&w->super, file) : rc;
 }
 
-int write_tree(struct job *job, struct vitrine_error *err)
+int write_tree(struct output *o, struct tree_node *root, uint32_t time,
+               const struct write_others *others, struct vitrine_error *err)
 {
-    struct output *o = job->output;
-    struct writer w = {.job = job, .output = o};
-    int rc = sqfs_super_init(&w.super, o->format.block_size, job->newest,
+    struct writer w = {.output = o, .others = others};
+    int rc = sqfs_super_init(&w.super, o->format.block_size, time,
                              (SQFS_COMPRESSOR)o->format.compressor);
 
     w.inodes = sqfs_meta_writer_create(&o->file.base, o->pack, 0);
@@ -374,7 +363,7 @@ int write_tree(struct job *job, struct vitrine_error *err)
     if (!w.inodes || !w.listing)
         rc = SQFS_ERROR_ALLOC;
     if (rc == 0)
-        rc = put_tables(&w);
+        rc = put_tables(&w, root);
     if (rc == 0)
         rc = finish(&w);
     sqfs_destroy(w.listing);

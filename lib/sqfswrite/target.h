@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_TARGET_H
-#define VITRINE_SAVE_TARGET_H
+#ifndef VITRINE_SQFSWRITE_TARGET_H
+#define VITRINE_SQFSWRITE_TARGET_H
 
 /* The file that appears under its name when it is whole, and not before. */
 #include "base/error.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save. */
-#include "save/target.h"
+/* Runs as the user. */
+#include "sqfswrite/target.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_OUTPUT_H
-#define VITRINE_SAVE_OUTPUT_H
+#ifndef VITRINE_SQFSWRITE_OUTPUT_H
+#define VITRINE_SQFSWRITE_OUTPUT_H
 
 /* The file that is written, and the parts of libsquashfs that fill it. */
 #include "base/error.h"
-#include "save/tree.h"
+#include "sqfswrite/tree.h"
 
 #include <sqfs/block_processor.h>
 #include <sqfs/block_writer.h>
@@ -65,6 +65,25 @@ int output_fail(const struct output *output, int rc, struct vitrine_error *err);
  */
 int output_pack(struct output *output, int fd, uint64_t size, struct tree_packed *packed,
                 struct vitrine_error *err);
+
+/* The same for content that arrives in pieces, one file at a time; begun with
+ * output_begin(), and ended when pieces and holes make up its size. */
+struct output_stream {
+    struct output *output;
+    struct tree_packed *packed;
+    uint64_t size;
+    uint64_t position; /* of what was given to libsquashfs or is among packed->holes */
+    uint64_t hole;     /* bytes behind it that were skipped */
+};
+
+void output_begin(struct output_stream *stream, struct output *output, uint64_t size,
+                  struct tree_packed *packed);
+int output_add(struct output_stream *stream, const void *data, size_t size,
+               struct vitrine_error *err);
+/* A hole: costs nothing, however large. */
+int output_skip(struct output_stream *stream, uint64_t size, struct vitrine_error *err);
+int output_end(struct output_stream *stream, struct vitrine_error *err);
+
 /* Waits until all that was packed is written. */
 int output_flush(struct output *output, struct vitrine_error *err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_TREE_H
-#define VITRINE_SAVE_TREE_H
+#ifndef VITRINE_SQFSWRITE_TREE_H
+#define VITRINE_SQFSWRITE_TREE_H
 
 /*
- * The merged tree in memory, until its inodes are written: about 150 bytes for a file.
+ * The tree in memory, until its inodes are written: about 150 bytes for a file.
  * Nothing of it is freed before all of it is.
  */
 #include "base/error.h"
@@ -65,6 +65,11 @@ struct tree_packed {
     struct tree_packed *next; /* of all such files */
 };
 
+neg_errno tree_add_hole(struct tree_packed *packed, uint64_t block, uint64_t count);
+
+/* A list of them: what the arena does not free. */
+void tree_packed_free(struct tree_packed *list);
+
 struct tree_entry;
 
 /* One inode of the output. */
@@ -82,8 +87,8 @@ struct tree_node {
             uint32_t subdirs;
         } dir;
         struct {
-            struct tree_packed *packed; /* NULL: it lies in the base image */
-            uint64_t base;              /* and this is its inode there */
+            struct tree_packed *packed; /* NULL: its content comes from elsewhere */
+            uint64_t elsewhere;         /* and this says from where (write.h) */
         } file;
         const char *target;
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save. */
-#include "save/tree.h"
+/* Runs as the user. */
+#include "sqfswrite/tree.h"
 
 #include <errno.h>
 #include <stdalign.h>
@@ -139,4 +139,28 @@ neg_errno tree_add(struct arena *arena, struct tree_node *dir, const char *name,
         node->dir.parent = dir;
     }
     return 0;
+}
+
+neg_errno tree_add_hole(struct tree_packed *packed, uint64_t block, uint64_t count)
+{
+    /* Grows at each power of two. */
+    if ((packed->nholes & (packed->nholes - 1)) == 0) {
+        size_t space = packed->nholes ? packed->nholes * 2 : 1;
+        struct tree_hole *holes =
+            reallocarray(packed->holes, space, sizeof(*packed->holes));
+
+        if (!holes)
+            return -ENOMEM;
+        packed->holes = holes;
+    }
+    packed->holes[packed->nholes++] = (struct tree_hole){.block = block, .count = count};
+    return 0;
+}
+
+void tree_packed_free(struct tree_packed *list)
+{
+    for (; list; list = list->next) {
+        free(list->inode);
+        free(list->holes);
+    }
 }

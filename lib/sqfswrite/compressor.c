@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save; each thread has a copy of its own. */
-#include "save/compressor.h"
+/* Runs as the user; each thread has a copy of its own. */
+#include "sqfswrite/compressor.h"
 
 #include <lz4.h>
 #include <lzo/lzo1x.h>
