@@ -10,7 +10,7 @@
 #include "image/bytes.h"
 #include "save/job.h"
 #include "save/save-protocol.h"
-#include "sqfswrite/target.h"
+#include "base/target.h"
 
 #include <linux/limits.h>
 #include <malloc.h>
