@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Makes an image of files that are layers, the lowest first, as the importer does after it
- * has found them:
+ * Makes an image of files that are layers, the lowest first, as the importer does after
+ * it has found them:
  *
  *     build-layers [-t THREADS] [-p] IMAGE LAYER...
  *
@@ -53,8 +53,8 @@ static int read_some(struct source *source, const void **ret_data, size_t *ret_s
     ssize_t n;
 
     if (files->fd < 0) {
-        files->fd = open(files->names[files->order[files->at++ % LAYERS]],
-                         O_RDONLY | O_CLOEXEC);
+        files->fd =
+            open(files->names[files->order[files->at++ % LAYERS]], O_RDONLY | O_CLOEXEC);
         files->digest = digest_new();
     }
     n = files->fd < 0 ? -1 : read(files->fd, files->buf, PIECE);
@@ -84,7 +84,8 @@ static void stop(struct source *source)
 static const struct source_ops ops = {
     .want = want, .read = read_some, .arrived = arrived, .stop = stop};
 
-static int pipe_read(void *arg, const void **data, size_t *size, struct vitrine_error *err)
+static int pipe_read(void *arg, const void **data, size_t *size,
+                     struct vitrine_error *err)
 {
     return read_some(arg, data, size, err);
 }
