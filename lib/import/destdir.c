@@ -2,6 +2,7 @@
 #include "import/destdir.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/remove.h"
 
 #include <fcntl.h>
@@ -15,29 +16,6 @@
 
 /* "/proc/self/fd/1234/" and a name. */
 #define PATH_SPACE (NAME_MAX + 40)
-
-/* Splits the path; a last component that names no new directory is refused. */
-static int split(const char *path, char *parent, char *name, struct vitrine_error *err)
-{
-    size_t end = strlen(path), begin;
-
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--)
-        ;
-    if (end == begin || end - begin > NAME_MAX || begin >= PATH_MAX)
-        return error_from(err, VITRINE_EUSAGE, end == begin ? -ENOENT : -ENAMETOOLONG,
-                          "no directory can be made there");
-    memcpy(name, path + begin, end - begin);
-    name[end - begin] = '\0';
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return error_from(err, VITRINE_EUSAGE, -ENOENT, "no directory can be made there");
-    memcpy(parent, path, begin);
-    parent[begin] = '\0';
-    if (begin == 0)
-        memcpy(parent, ".", 2);
-    return 0;
-}
 
 static int open_existing(struct destdir *dest, const char *path,
                          struct vitrine_error *err)
@@ -122,10 +100,10 @@ static int make_temporary(struct destdir *dest, struct vitrine_error *err)
 static int open_new(struct destdir *dest, const char *path, struct vitrine_error *err)
 {
     char parent[PATH_MAX];
-    int rc = split(path, parent, dest->name, err);
+    int rc = path_split(path, parent, dest->name);
 
     if (rc < 0)
-        return -1;
+        return error_from(err, VITRINE_EUSAGE, rc, "no directory can be made there");
     dest->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* Who may not list it may still make something in it. */
     if (dest->parent < 0 && errno == EACCES)

@@ -158,25 +158,21 @@ void extract_tell_lost(const struct extract *x)
 {
     const struct {
         unsigned long long n;
-        const char *of_one, *of_many;
+        const char *what;
     } kinds[] = {
-        {x->lost.owners, "the owner of %llu file", "the owners of %llu files"},
-        {x->lost.bits, "the set-ID bits of %llu file", "the set-ID bits of %llu files"},
-        {x->lost.xattrs, "attributes of %llu file", "attributes of %llu files"},
-        {x->lost.devices, "%llu device node", "%llu device nodes"},
+        {x->lost.owners, "owners"},
+        {x->lost.bits, "set-ID bits"},
+        {x->lost.xattrs, "attributes"},
+        {x->lost.devices, "device nodes"},
     };
     char text[512] = "";
     size_t at = 0;
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        const char *fmt = kinds[i].n == 1 ? kinds[i].of_one : kinds[i].of_many;
-
-        if (kinds[i].n == 0)
-            continue;
-        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", at > 0 ? ", " : "");
-        at += (size_t)snprintf(text + at, sizeof(text) - at, fmt, kinds[i].n);
-    }
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (kinds[i].n > 0)
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s (%llu)",
+                                   at > 0 ? ", " : "", kinds[i].what, kinds[i].n);
     if (at > 0)
-        watch_remark(x->watch, "without the rights of root these could not be set: %s",
+        watch_remark(x->watch, "this user may not make all as it is in the image: %s",
                      text);
 }

@@ -51,7 +51,7 @@ static int check_index(const struct verify *v, const struct table *table,
     uint64_t blocks = count_blocks(table);
 
     for (uint64_t i = 0; i < blocks; i++) {
-        uint64_t start, next = table->end;
+        uint64_t start = 0, next = table->end;
 
         if (read_index(v->fs, table, i, &start) < 0 ||
             (i + 1 < blocks && read_index(v->fs, table, i + 1, &next) < 0))

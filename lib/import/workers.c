@@ -34,7 +34,7 @@ struct workers {
     } threads[THREADS_MAX];
 };
 
-static unsigned count_processors(void)
+unsigned workers_wanted(void)
 {
     cpu_set_t cpus;
     unsigned n = 1;
@@ -110,7 +110,7 @@ struct workers *workers_start(workers_f work, void *arg, size_t scratch_size)
     (void)pthread_cond_init(&w->wanted, NULL);
     (void)pthread_cond_init(&w->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
-    int rc = start_threads(w, count_processors());
+    int rc = start_threads(w, workers_wanted());
     if (rc != 0) {
         workers_end(w);
         errno = rc;

@@ -10,11 +10,13 @@
 
 struct workers;
 
+/* How many threads: as many as processors that this process may use, a few at most. */
+unsigned workers_wanted(void);
+
 /* `scratch` is memory of the thread's own. */
 typedef void (*workers_f)(void *arg, void *item, void *scratch);
 
-/* As many threads as processors that this process may use, a few at most. NULL: they
- * cannot be made, errno says why. */
+/* NULL: no thread can be made, errno says why. */
 struct workers *workers_start(workers_f work, void *arg, size_t scratch_size);
 
 /* Whether workers_add() would not wait; waits itself for a moment before it says no. */

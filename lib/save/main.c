@@ -12,7 +12,6 @@
 #include "save/save-protocol.h"
 #include "base/target.h"
 
-#include <linux/limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -110,18 +109,11 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     struct image_files files;
     const struct write_others others = image_files(&files, job);
     struct output output;
-    struct stat st;
     int rc = output_open(&output, fd, format, count_threads(), err);
 
-    if (fstat(fd, &st) == 0) {
-        job->own_dev = st.st_dev;
-        job->own_ino = st.st_ino;
-    }
-    job->output = &output;
-    job->names = malloc(XATTR_LIST_MAX);
-    job->value = malloc(XATTR_SIZE_MAX);
-    if (rc == 0 &&
-        (!job->names || !job->value || (job->fs && raw_open(&job->raw, job->fs) < 0)))
+    if (host_open(&job->host, &output) < 0 && rc == 0)
+        rc = error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot begin");
+    if (rc == 0 && job->fs && raw_open(&job->raw, job->fs) < 0)
         rc = error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot begin");
     if (rc == 0)
         rc = merge(job, SAVE_BASE_FD, upper, err);
@@ -130,15 +122,11 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     if (rc == 0 && job->fs)
         rc = raw_copy(&job->raw, &output, err);
     if (rc == 0)
-        rc = write_tree(&output, job->root, job->newest, &others, err);
+        rc = write_tree(&output, job->root, job->host.newest, &others, err);
     output_close(&output);
-    tree_packed_free(job->packed);
+    host_close(&job->host);
     raw_close(&job->raw);
-    arena_free(&job->arena);
-    map_free(&job->seen);
     map_free(&job->xattr_sets);
-    free(job->names);
-    free(job->value);
     return rc;
 }
 

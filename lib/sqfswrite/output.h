@@ -47,6 +47,10 @@ struct output {
     sqfs_id_table_t *ids;
     sqfs_xattr_writer_t *xattrs;
     uint8_t *buf; /* OUTPUT_BUFFER bytes */
+    /* Asked by output_pack() after so many bytes whether to go on (-1: no); NULL: yes.
+     * Set it after output_open(). */
+    int (*look)(void *arg, size_t bytes, struct vitrine_error *err);
+    void *look_arg;
 };
 
 /* Begins to write to `fd`, an empty file open for reading and writing; the caller closes

@@ -32,6 +32,7 @@ union map_value {
     struct tree_node *node;
     uint64_t position;
     uint32_t set;
+    const void *other;
 };
 
 struct map_slot {
