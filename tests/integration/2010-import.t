@@ -163,7 +163,11 @@ printf '%s\n' 'index multi' 'part linux/amd64' layer 'file arch linux/amd64' \
 registry_push "oci:$T/list.oci:multi" main/multi:list --format v2s2
 arch_of() { # [OPTION]... REFERENCE
     rm -f "$home/x.sqfs"
-    import "$@" "$home/x.sqfs" >"$T/.out" 2>&1 && unsquashfs -cat "$home/x.sqfs" arch || cat "$T/.out"
+    if import "$@" "$home/x.sqfs" >"$T/.out" 2>&1; then
+        unsquashfs -cat "$home/x.sqfs" arch
+    else
+        cat "$T/.out"
+    fi
 }
 here=$(unsquashfs -cat "$home/gzip.sqfs" .vitrine/config.json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["architecture"])')

@@ -129,6 +129,7 @@ registry_count() {
 # this test. Options:
 #   tls             HTTPS, with tls_make's certificate
 #   token           issues tokens, at /token (registry_start NAME token=FRONT)
+#   token=FRONT     the same, signed as by that one
 #   proxy           is a forward proxy instead
 #   user=USER:PASSWORD[:REFRESH-TOKEN]    whom a token server or a proxy knows
 # Sets REGISTRY[NAME], so that it can be used as a registry's name everywhere.
@@ -147,6 +148,10 @@ front_start() {
         token)
             openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=tokens \
                 -keyout "$dir/token.key" -out "$dir/token.pem" 2>"$dir/openssl"
+            options+=(--token)
+            ;;
+        token=*)
+            cp "$T/front.${option#*=}"/token.{key,pem} "$dir/"
             options+=(--token)
             ;;
         proxy) options+=(--proxy) ;;
