@@ -7,8 +7,8 @@
 
 home=$(getent passwd "$USER1" | cut -d: -f6)
 password='Pa55:w0rd/with=signs'
-other_password=other-Pa55w0rd
-refresh=refresh-t0ken-s3cret
+other_password='other-Pa55w0rd'
+refresh='refresh-t0ken-s3cret'
 secrets="$password|$other_password|$refresh|$(printf '%s' "me:$password" | base64)"
 
 registry_start plain
@@ -224,7 +224,7 @@ for name in front other-basic; do
     front_rules store
     got "$name: blobs are elsewhere" "docker://${REGISTRY[$name]}/private/app:v1"
     is "$name: all four" "$(front_log store | grep -o '^GET .*blobs/[^ ]*' | sort -u | wc -l)" 4
-    is "$name: neither credentials nor cookies get there" "$(front_log store | grep -vc 'auth=none cookie=no')" 0
+    is "$name: neither credentials nor cookies get there" "$(front_log store | grep -vc "auth=none cookie=no")" 0
     like "$name: though the registry has had them" "$(front_log "$name")" 'manifests/.*auth=(basic|bearer)'
 done
 
