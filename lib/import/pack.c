@@ -12,7 +12,7 @@
 #include "import/workers.h"
 #include "sqfswrite/host.h"
 #include "sqfswrite/listing.h"
-#include "sqfswrite/target.h"
+#include "base/target.h"
 #include "sqfswrite/write.h"
 
 #include <fcntl.h>

@@ -10,19 +10,16 @@
 #include "image/bytes.h"
 #include "save/job.h"
 #include "save/save-protocol.h"
-#include "sqfswrite/target.h"
+#include "base/target.h"
 
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-
-#define THREADS_MAX 64U
 
 /* Of an image that is made from a directory, as mksquashfs would choose. */
 #define BLOCK_SIZE UINT32_C(131072)
@@ -53,16 +50,6 @@ static void raise_limits(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static unsigned count_threads(void)
-{
-    cpu_set_t cpus;
-    unsigned n = 1;
-
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-        n = (unsigned)CPU_COUNT(&cpus);
-    return n < THREADS_MAX ? n : THREADS_MAX;
 }
 
 static bool parse_offset(const char *text, uint64_t *ret)
@@ -109,7 +96,7 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     struct image_files files;
     const struct write_others others = image_files(&files, job);
     struct output output;
-    int rc = output_open(&output, fd, format, count_threads(), err);
+    int rc = output_open(&output, fd, format, output_threads(), err);
 
     if (host_open(&job->host, &output) < 0 && rc == 0)
         rc = error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot begin");

@@ -61,22 +61,6 @@ static ssize_t get(const struct source *s, const char *name, char *value)
                    : fgetxattr(s->fd, name, value, XATTR_SIZE_MAX);
 }
 
-/* Whether SquashFS has a place for it, and it is not one of overlayfs' own. */
-static bool is_wanted(const char *name)
-{
-    static const char *const prefixes[] = {"user.", "trusted.", "security."};
-    static const char *const own[] = {OVERLAY, "trusted.overlay."};
-
-    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-        if (strncmp(name, own[i], strlen(own[i])) == 0)
-            return false;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0 &&
-            name[strlen(prefixes[i])])
-            return true;
-    return false;
-}
-
 static void read_mark(const struct source *s, const char *name, char *value,
                       struct marks *marks)
 {
@@ -107,7 +91,7 @@ static int copy_xattrs(struct host *host, const struct source *s, size_t size,
 
     for (const char *name = NULL;
          rc == 0 && (name = next_name(host->names, size, name));) {
-        if (!is_wanted(name))
+        if (!output_has_xattr(name))
             continue;
         ssize_t n = get(s, name, host->value);
         /* Listed, but gone, or not for this user; EOVERFLOW: file capabilities that count
@@ -149,12 +133,6 @@ int host_xattrs(struct host *host, int fd, const char *path, struct tree_node *n
     return n > 0 ? copy_xattrs(host, &s, (size_t)n, &node->xattr, err) : 0;
 }
 
-/* As the kernel's new_encode_dev(). */
-static uint32_t encode_device(dev_t dev)
-{
-    return (minor(dev) & 0xffU) | major(dev) << 8 | (minor(dev) & ~0xffU) << 12;
-}
-
 struct tree_node *host_node(struct host *host, const struct stat *st)
 {
     struct tree_node *node = arena_take(&host->arena, sizeof(*node));
@@ -168,7 +146,7 @@ struct tree_node *host_node(struct host *host, const struct stat *st)
     if (st->st_mtime > 0)
         node->mtime = st->st_mtime < UINT32_MAX ? (uint32_t)st->st_mtime : UINT32_MAX;
     if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
-        node->rdev = encode_device(st->st_rdev);
+        node->rdev = tree_device(major(st->st_rdev), minor(st->st_rdev));
     if (node->mtime > host->newest)
         host->newest = node->mtime;
     return node;

@@ -102,6 +102,9 @@ struct tree_entry {
     char name[];
 };
 
+/* For tree_node.rdev. */
+uint32_t tree_device(uint32_t major, uint32_t minor);
+
 /* Puts `node` behind the other entries of `dir`. */
 neg_errno tree_add(struct arena *arena, struct tree_node *dir, const char *name,
                    struct tree_node *node);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SQFSWRITE_TARGET_H
-#define VITRINE_SQFSWRITE_TARGET_H
+#ifndef VITRINE_BASE_TARGET_H
+#define VITRINE_BASE_TARGET_H
 
 /* The file that appears under its name when it is whole, and not before. */
 #include "base/error.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <sys/stat.h>
 
 struct target {
@@ -13,6 +13,9 @@ struct target {
     const char *name; /* borrowed */
     int fd;
     bool replaces; /* there is a file of that name */
+    bool yields;   /* the caller's wish, before target_commit(): one that is there by then
+                      stays, and ours was for nothing */
+    bool unsynced; /* likewise: what a crash takes away is no loss */
     mode_t mode;
     char temporary[NAME_MAX + 1]; /* its name now, "" if it has none */
 };
@@ -30,5 +33,10 @@ int target_open(struct target *target, struct vitrine_error *err);
 int target_commit(struct target *target, struct vitrine_error *err);
 /* Whatever was not committed is gone. */
 void target_close(struct target *target);
+/* Removes a temporary name and nothing else; from any thread of a process that ends. */
+void target_abandon(const struct target *target);
+/* Whether a name is one of those that files of `name` have before they are whole (NULL:
+ * files of any name). */
+bool target_is_temporary(const char *entry, const char *name);
 
 #endif

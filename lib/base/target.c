@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs as the user. */
-#include "sqfswrite/target.h"
+#include "base/target.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -148,14 +148,34 @@ static neg_errno give_name(const struct target *target, const char *name)
                                                                                   : 0;
 }
 
+/* A file of that name wins. */
+static neg_errno yield(struct target *target)
+{
+    int rc = linkat(target->directory, target->temporary, target->directory, target->name,
+                    0) < 0
+                 ? -errno
+                 : 0;
+
+    if (rc == 0 || rc == -EEXIST) {
+        discard(target);
+        return 0;
+    }
+    return rc;
+}
+
 /* A link cannot replace, so a nameless file gets another name first if there is an old
  * one. */
 static neg_errno place(struct target *target)
 {
     int rc = -EEXIST;
 
+    /* Where there are no links, renaming will do. */
+    if (target->yields && target->temporary[0] && yield(target) == 0)
+        return 0;
     if (!target->temporary[0]) {
         rc = give_name(target, target->name);
+        if (rc == -EEXIST && target->yields)
+            return 0;
         for (int i = 0; rc == -EEXIST && i < TRIES; i++) {
             rc = make_name(target);
             if (rc == 0)
@@ -179,7 +199,7 @@ static neg_errno place(struct target *target)
 int target_commit(struct target *target, struct vitrine_error *err)
 {
     struct target now = *target;
-    int rc = fdatasync(target->fd) < 0 ? -errno : 0;
+    int rc = !target->unsynced && fdatasync(target->fd) < 0 ? -errno : 0;
 
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc, "it cannot be put on the disk");
@@ -190,8 +210,26 @@ int target_commit(struct target *target, struct vitrine_error *err)
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc, "it cannot be given its name");
     /* From here on it is there; a file system that cannot do this has other ways. */
-    (void)fsync(target->directory);
+    if (!target->unsynced)
+        (void)fsync(target->directory);
     return 0;
+}
+
+void target_abandon(const struct target *target)
+{
+    if (target->temporary[0])
+        (void)unlinkat(target->directory, target->temporary, 0);
+}
+
+bool target_is_temporary(const char *entry, const char *name)
+{
+    size_t size = strlen(entry), tail = sizeof("." SUFFIX) - 1 + RANDOM;
+
+    if (entry[0] != '.' || size <= tail + 1 ||
+        strncmp(entry + size - tail, "." SUFFIX, sizeof("." SUFFIX) - 1) != 0)
+        return false;
+    return !name || (strlen(name) == size - tail - 1 &&
+                     strncmp(entry + 1, name, size - tail - 1) == 0);
 }
 
 void target_close(struct target *target)
