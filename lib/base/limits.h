@@ -142,4 +142,20 @@
 /* Directories in each other: PATH_MAX cannot name what is deeper. */
 #define LIMIT_IMPORT_DEPTH 2048
 
+/* A JSON document from a registry: those of the distribution specification accept
+ * manifests of 4 MiB. Its values take up to 0.7 KiB of memory each; LIMIT_LAYERS layers
+ * with annotations need a third of these. The formats need a depth of 5. */
+#define LIMIT_JSON_SIZE   (4UL * 1024 * 1024)
+#define LIMIT_JSON_VALUES 100000
+#define LIMIT_JSON_DEPTH  32
+
+/* Layers of an image: Docker builds 127 at most. Entries of an index: one for each
+ * platform, and one for what attests it; the largest known have 50. */
+#define LIMIT_LAYERS        1024
+#define LIMIT_INDEX_ENTRIES 1024
+
+/* One layer, as it is stored: more than any file server would hand out; so many of these
+ * do not overflow 64 bits. */
+#define LIMIT_LAYER_SIZE (1ULL << 50)
+
 #endif

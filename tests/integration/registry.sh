@@ -129,6 +129,7 @@ registry_count() {
 # this test. Options:
 #   tls             HTTPS, with tls_make's certificate
 #   token           issues tokens, at /token (registry_start NAME token=FRONT)
+#   token=FRONT     the same, signed as by that one
 #   proxy           is a forward proxy instead
 #   user=USER:PASSWORD[:REFRESH-TOKEN]    whom a token server or a proxy knows
 # Sets REGISTRY[NAME], so that it can be used as a registry's name everywhere.
@@ -147,6 +148,10 @@ front_start() {
         token)
             openssl req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=tokens \
                 -keyout "$dir/token.key" -out "$dir/token.pem" 2>"$dir/openssl"
+            options+=(--token)
+            ;;
+        token=*)
+            cp "$T/front.${option#*=}"/token.{key,pem} "$dir/"
             options+=(--token)
             ;;
         proxy) options+=(--proxy) ;;
@@ -192,4 +197,66 @@ front_count() {
 # front_wait NAME REGEX [SECONDS]: until a line of its log matches.
 front_wait() {
     wait_for "${3:-20}" grep -qE -e "$2" "$T/front.$1/log"
+}
+
+# ---- vitrine import -----------------------------------------------------------------------
+
+vitrine=$VITRINE_TEST_PREFIX/bin/vitrine
+
+# vitrine_conf LINE...: what the imports that follow are configured with.
+vitrine_conf() {
+    printf '%s\n' "$@" >"$T/vitrine.conf"
+}
+
+# import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import" as USER1, with these
+# variables. Ends within a minute.
+import() {
+    local variables=()
+    while [[ $1 =~ ^[A-Za-z_]+= ]]; do
+        variables+=("$1")
+        shift
+    done
+    as_user env "${variables[@]}" timeout 60 "$vitrine" import --config "$T/vitrine.conf" "$@"
+}
+
+# refused NAME REGEX IMPORT-ARGUMENT...: the import fails, and says just this, in one line.
+refused() {
+    try import "${@:3}"
+    one_error "$1" "$2"
+}
+
+# one_error NAME REGEX: the last try was an import that failed, of itself, in one sentence.
+one_error() {
+    [ "$rc" != 0 ] && [ "$rc" -lt 124 ] && [ -z "$out" ] &&
+        [ "$(grep -c . <<<"$err")" = 1 ] && grep -qE -e "^vitrine: .*($2)" <<<"$err"
+    report "$1" $? || { diagnose "wanted an error like: $2" && show_try; }
+}
+
+# no_partial NAME DIR...: none of these has anything of an import that has not been finished.
+no_partial() {
+    local left
+    left=$(find "${@:2}" -type f ! -path '*/locks/*' ! -path '*/leases/*' ! -path '*/records/*' \
+        ! -name 'sha256-*.sqfs' 2>/dev/null)
+    [ -z "$left" ]
+    report "$1: nothing partial is left" $? || diagnose "$left"
+}
+
+# list_tree DIR: all that is in it, one entry a line, without what an importer adds. Times of
+# directories are left out: those change with what is done to their entries.
+list_tree() (
+    cd "$1" || exit
+    find . -mindepth 1 -path ./.vitrine -prune -o \( \
+        -type d -printf '%p d %m %U:%G\n' -o \
+        -type f -printf '%p f %m %U:%G %s %n %Ts ' -exec md5sum {} \; -o \
+        -type l -printf '%p l %U:%G %l\n' -o \
+        -printf '%p %y %m %U:%G\n' \) | sed 's/  [.].*//' | LC_ALL=C sort
+)
+
+# same_tree NAME IMAGE DIR: the image has what the directory has.
+same_tree() {
+    rm -rf "$T/unpacked"
+    unsquashfs -q -n -d "$T/unpacked" "$2" >"$T/.unsquashfs" 2>&1 &&
+        list_tree "$T/unpacked" >"$T/.got" && list_tree "$3" >"$T/.want" && [ -s "$T/.want" ] &&
+        cmp -s "$T/.got" "$T/.want"
+    report "$1" $? || diagnose "$(head "$T/.unsquashfs"; diff "$T/.want" "$T/.got" | head -n 20)"
 }
