@@ -105,7 +105,7 @@ is 'the configuration is in it: Env' "$(json "$home/gzip.sqfs" '[v for v in find
     "['GREETING=good day']"
 is 'Entrypoint and Cmd' "$(json "$home/gzip.sqfs" 'find("Entrypoint") + find("Cmd")')" \
     "['/bin/echo', '-n', 'a', 'b c']"
-is 'WorkingDir and User' "$(json "$home/gzip.sqfs" 'find("WorkingDir"), find("User")')" "('/data', '7:9')"
+is 'WorkingDir and User' "$(json "$home/gzip.sqfs" 'find("WorkingDir"), find("User")')" '/data 7:9'
 is 'records that the plugin reads' \
     "$(unsquashfs -cat "$home/gzip.sqfs" .vitrine/config | tr '\0' '\n' | sort | tr '\n' '|')" \
     'cmd=a|cmd=b c|entrypoint=-n|entrypoint=/bin/echo|env=GREETING=good day|env=PATH=/bin|user=7:9|workdir=/data|'

@@ -66,7 +66,7 @@ wrong() { # NAME WHAT REGEX: or there is an error
 front cuts norange stall busy down down429 always500 alwayscut stalled longwait
 front_rules cuts "$middle cut 200000 times=5"
 later cuts
-front_rules norange "GET .*blobs/ norange" "$middle cut 60% times=2"
+front_rules norange "GET blobs/ norange" "$middle cut 60% times=2"
 later norange
 front_rules stall "$middle hold 50% times=1"
 later stall
@@ -76,7 +76,7 @@ front_rules down '/v2/.* status 503 times=2' "$middle status 500 times=1" "$midd
 later down
 front_rules down429 "$middle status 429 'Retry-After:Wed, 21 Oct 2015 07:28:00 GMT' times=1"
 later down429
-front_rules always500 'GET .*blobs/ status 500'
+front_rules always500 'GET blobs/ status 500'
 later always500
 front_rules alwayscut "$middle cut 100"
 later alwayscut
@@ -111,7 +111,7 @@ is 'by a redirect' "$(registry_count main 'blobs/.* HTTP')" 0
 # ---- proxies ------------------------------------------------------------------------------
 
 front_start proxy - proxy
-front_start closed - proxy 'user=me:pr0xy-secret'
+front_start closed - proxy 'user=me pr0xy-secret'
 proxy=http://${REGISTRY[proxy]} port=${secure#*:}
 vitrine_conf "Registry=registry.test:$port CAFile=$tls/ca.pem" "Registry=a.b.test:$port CAFile=$tls/ca.pem" \
     "Registry=plain.test:${REGISTRY[main]#*:} AllowHTTP=yes"
@@ -173,9 +173,9 @@ wrong_digest=sha256:$(printf '%064d' 0)
 lie 'a manifest that is not what the digest says' "${digest:0:19}" "app@$digest" 'manifests/ flip 20'
 lie 'a manifest that is not what the header says' 'digest|sha256' app:v1 "manifests/ header Docker-Content-Digest:$wrong_digest"
 lie 'a manifest that is longer' "${digest:0:19}" "app@$digest" 'manifests/ longer 1'
-lie 'a manifest that is cut' 'broke|cut|transfer|ended|closed' app:v1 'GET .*manifests/ cut 50'
+lie 'a manifest that is cut' 'broke|cut|transfer|ended|closed' app:v1 'GET manifests/ cut 50'
 lie 'a manifest that is too large' 'large|big|bytes|MiB' app:v1 "manifests/ replace $T/large.json"
-lie 'a manifest that is none' 'manifest|JSON' app:v1 "GET .*manifests/ replace /etc/os-release" "manifests/ header Docker-Content-Digest:"
+lie 'a manifest that is none' 'manifest|JSON' app:v1 "GET manifests/ replace /etc/os-release" "manifests/ header Docker-Content-Digest:"
 lie 'a manifest whose sizes are wrong' 'size|bytes|sha256' app:v1 "manifests/ replace $T/sizes.json" "manifests/ header Docker-Content-Digest:"
 lie 'another configuration' "${configuration:0:12}" app:v1 "$configuration flip 30"
 lie 'a configuration that is longer' "${configuration:0:12}" app:v1 "$configuration longer 1"
@@ -187,7 +187,7 @@ lie 'a layer that is not there' "${middle:0:12}" app:v1 "$middle status 404"
 lie 'redirects without end' 'redirect' app:v1 'blobs/ redirect loop'
 lie 'a redirect to a file of this machine' 'redirect|file' app:v1 'blobs/ redirect file:///etc'
 lie 'headers without end' 'header|large|long' app:v1 'manifests/ huge 4000000'
-lie 'a page of a portal' 'manifest|JSON|registry' app:v1 "GET replace /etc/os-release" 'GET header Content-Type:text/html' 'GET header Docker-Content-Digest:'
+lie 'a page of a portal' 'manifest|JSON|registry' app:v1 "GET . replace /etc/os-release" 'GET . header Content-Type:text/html' 'GET . header Docker-Content-Digest:'
 
 # ---- ends ---------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ registry_count() {
 #   token           issues tokens, at /token (registry_start NAME token=FRONT)
 #   token=FRONT     the same, signed as by that one
 #   proxy           is a forward proxy instead
-#   user=USER:PASSWORD[:REFRESH-TOKEN]    whom a token server or a proxy knows
+#   user='USER PASSWORD [REFRESH-TOKEN]'  whom a token server or a proxy knows
 # Sets REGISTRY[NAME], so that it can be used as a registry's name everywhere.
 front_start() {
     local name=$1 upstream=$2 option dir=$T/front.$1 options=()
@@ -156,8 +156,7 @@ front_start() {
             ;;
         proxy) options+=(--proxy) ;;
         user=*)
-            option=${option#*=}:none
-            echo "${option//:/ }" | cut -d' ' -f1-3 >>"$dir/users"
+            cut -d' ' -f1-3 <<<"${option#*=} none" >>"$dir/users"
             ;;
         *) report "front_start: no option $option" 1 && return 1 ;;
         esac
@@ -172,7 +171,7 @@ front_start() {
 }
 
 # front_rules NAME [RULE]...: these and no others, from now on; the log starts anew. See
-# registry-front for what a rule is: "REGEX ACTION [ARGUMENT]... [times=N] [after=N]".
+# registry-front for what a rule is: "[METHOD] REGEX ACTION [ARGUMENT]...".
 front_rules() {
     local dir=$T/front.$1
     rm -f "$dir/go"
