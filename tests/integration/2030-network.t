@@ -252,10 +252,10 @@ mkdir "$T/full"
 vitrine_conf "${allow[@]}" "CacheDir=$T/full/cache"
 for size in 64k 400k 1200k 2000k; do
     try unshare -m sh -c "mount -t tmpfs -o size=$size,mode=755,uid=$(id -u "$USER1") none $T/full &&
-        '$top/contrib/cluster/run' --user $USER1 timeout 60 $vitrine import --config $T/vitrine.conf $image >&2 && exit
+        '$top/contrib/cluster/run' --user $USER1 timeout 60 $vitrine import -q --config $T/vitrine.conf $image >&2 && exit
         find $T/full -type f ! -path '*/locks/*' ! -path '*/leases/*' ! -path '*/records/*'
         mount -o remount,size=64m $T/full
-        '$top/contrib/cluster/run' --user $USER1 $vitrine import --config $T/vitrine.conf $image >$T/.second 2>&1 || exit 99
+        '$top/contrib/cluster/run' --user $USER1 $vitrine import -q --config $T/vitrine.conf $image >$T/.second 2>&1 || exit 99
         cmp $T/full/cache/images/*.sqfs $home/want.sqfs || exit 98
         exit 7"
     is "a disk of $size is full: nothing partial, and the next one works" "$rc $out" '7 ' || show_try

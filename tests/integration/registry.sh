@@ -80,10 +80,12 @@ registry_start() {
 }
 
 # registry_push SOURCE NAME/REPOSITORY:TAG [SKOPEO-OPTION]...: copies with skopeo, whatever it
-# knows as a source: oci:DIR:TAG, docker-archive:FILE. An index as a whole, with --all. Options
-# of use: --format v2s2, --format oci, --dest-creds USER:PASSWORD.
+# knows as a source: oci:DIR:TAG, docker-archive:FILE. An index as a whole, all bytes as they
+# are unless the format is another: --format v2s2.
 registry_push() {
-    skopeo copy -q --insecure-policy --all --dest-tls-verify=false "${@:3}" "$1" \
+    local as_is=--preserve-digests
+    [[ " $* " != *' v2s2 '* ]] || as_is=''
+    skopeo copy -q --insecure-policy --all ${as_is:+"$as_is"} --dest-tls-verify=false "${@:3}" "$1" \
         "docker://${REGISTRY[${2%%/*}]}/${2#*/}" >"$T/.push" 2>&1 || {
         report "push $1 to $2" 1
         diagnose "$(cat "$T/.push")"
@@ -207,7 +209,7 @@ vitrine_conf() {
     printf '%s\n' "$@" >"$T/vitrine.conf"
 }
 
-# import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import" as USER1, with these
+# import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import -q" as USER1, with these
 # variables. Ends within a minute.
 import() {
     local variables=()
@@ -215,7 +217,7 @@ import() {
         variables+=("$1")
         shift
     done
-    as_user env "${variables[@]}" timeout 60 "$vitrine" import --config "$T/vitrine.conf" "$@"
+    as_user env "${variables[@]}" timeout 60 "$vitrine" import -q --config "$T/vitrine.conf" "$@"
 }
 
 # refused NAME REGEX IMPORT-ARGUMENT...: the import fails, and says just this, in one line.
