@@ -21,7 +21,7 @@ layout() {
 }
 
 # tls_make: once per test, a certification authority $tls/ca.pem, and a certificate of it for
-# localhost, 127.0.0.1 and *.test: $tls/server.pem with $tls/server.key. The default store of
+# localhost, 127.0.0.1 and registry.test: $tls/server.pem with $tls/server.key. The default store of
 # this machine does not know the authority.
 tls_make() {
     [ ! -e "$tls/server.pem" ] || return 0
@@ -33,7 +33,7 @@ tls_make() {
         openssl req $ec -keyout "$tls/server.key" -out "$tls/server.csr" -subj /CN=localhost &&
         openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -days 3 \
             -CAcreateserial -out "$tls/server.pem" -extfile <(printf 'subjectAltName=%s\n' \
-                'DNS:localhost,DNS:*.test,IP:127.0.0.1,IP:::1')
+                'DNS:localhost,DNS:registry.test,IP:127.0.0.1,IP:::1')
 } >"$T/.tls" 2>&1
 
 # registry_start NAME [OPTION]...: the distribution's docker-registry. Options:
@@ -71,7 +71,7 @@ registry_start() {
         "storage: {filesystem: {rootdirectory: $storage}, delete: {enabled: true}}" \
         "http: {addr: '127.0.0.1:0', secret: test$http}" >"$dir/config.yml"
     docker-registry serve "$dir/config.yml" >>"$dir/access.log" 2>>"$dir/error.log" 8>&- &
-    wait_for 20 grep -q 'msg="listening on ' "$dir/error.log" || {
+    wait_for 20 grep -qs 'msg="listening on ' "$dir/error.log" || {
         report "registry $name runs" 1
         diagnose "$(cat "$dir/error.log")"
         exit 1
