@@ -30,6 +30,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Tests start a program of their own. */
+#ifndef IMPORT_PROGRAM
+#define IMPORT_PROGRAM VITRINE_IMPORT_PROGRAM
+#endif
+
 /* How long an image is kept for a job of which nobody knows when it ends. */
 #define LEASE_S (7LL * 24 * 3600)
 
@@ -121,7 +126,7 @@ static neg_errno start(const struct config *config, const struct vitrine_spec *s
                        [IMPORT_RESULT_FD] = sock};
     cleanup_free char **env = make_environ(spec->environ);
     const struct spawn spawn = {
-        .program = VITRINE_IMPORT_PROGRAM,
+        .program = IMPORT_PROGRAM,
         .argv = (char *const *)argv,
         .envp = env,
         .fds = fds,
@@ -158,7 +163,7 @@ static int fail_silent(const char *source, neg_errno rc, int status,
                             source);
     return error_from(err, VITRINE_EINTERNAL, rc,
                       "the program that imports images, %s, is out of order",
-                      VITRINE_IMPORT_PROGRAM);
+                      IMPORT_PROGRAM);
 }
 
 /* srun, and tasks of 22.05, have these blocked, and would not end before the import has:
@@ -232,8 +237,7 @@ static int run(const struct config *config, const struct vitrine_spec *spec,
     cleanup_fd int ours = sock[0];
     if (rc < 0)
         return error_from(err, VITRINE_ECACHE, rc,
-                          "cannot import image %s: cannot start " VITRINE_IMPORT_PROGRAM,
-                          source);
+                          "cannot import image %s: cannot start " IMPORT_PROGRAM, source);
     if (finish(source, ours, pid, message, ret_fd, err) < 0)
         return -1;
     memcpy(ret_digest, message->imported.digest, VITRINE_DIGEST_MAX);
