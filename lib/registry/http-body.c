@@ -23,9 +23,8 @@ void http_body_begin(struct http_body *body, bool at_origin)
     body->bad_header = body->broken = false;
     answer->status = 0;
     answer->ranged = false;
+    answer->elsewhere = !at_origin;
     answer->size = 0;
-    free(answer->location);
-    answer->location = NULL;
 }
 
 bool http_body_wants_range(const struct http_body *body)

@@ -86,8 +86,11 @@ int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
     case HTTP_UNREACHABLE:
         return fail_to_connect(err, code, host, proxy, detail);
     case HTTP_NO_TLS:
-        return vitrine_fail(err, VITRINE_ENETWORK, "%s: no TLS connection (%s)", host,
-                            detail);
+        return vitrine_fail(err, VITRINE_ENETWORK,
+                            "%s: no TLS connection (%s); if it speaks only http, the "
+                            "administrator can allow that with AllowHTTP=yes in the line "
+                            "Registry=%s of vitrine.conf",
+                            host, detail, host);
     case HTTP_ANSWERED:
     case HTTP_STOPPED:
     case HTTP_BROKEN:

@@ -29,7 +29,7 @@ on_host() {
         "$top/contrib/cluster/run" --user "$USER1" timeout 100 "${@:2}"
 }
 host_import() { # HOST IMAGE
-    on_host "$1" "$vitrine" import --config "$T/vitrine.conf" "$2"
+    on_host "$1" "$vitrine" import -q --config "$T/vitrine.conf" "$2"
 }
 importing() { # IMAGE
     pgrep -u "$USER1" -f "^$vitrine import .*$1"
