@@ -25,6 +25,10 @@ void config_free(struct config *config)
     free(config->mount_include);
     free(config->mount_exclude);
     free(config->trusted_owners);
+    for (size_t i = 0; i < config->nregistries; i++)
+        free(config->registries[i].mirrors);
+    free(config->registries);
+    free(config->path);
     free(config->text);
     free(config);
 }
@@ -49,6 +53,7 @@ int config_parse(const char *name, const char *text, size_t size, struct config 
     config->remap_root = true;
     config->container_dir = CONFIG_CONTAINER_DIR;
     config->writable_size = "";
+    config->cache_size = CONFIG_CACHE_SIZE;
     if (parser_run(config, name, size, err) < 0) {
         config_free(config);
         return -1;
@@ -86,7 +91,13 @@ int config_load(const char *path, bool must_exist, struct config **ret,
                             (size_t)LIMIT_CONFIG_SIZE);
     if (rc < 0)
         return error_from(err, VITRINE_ECONFIG, rc, "cannot read %s", path);
-    return config_parse(path, text, size, ret, err);
+    cleanup_free char *copy = strdup(path);
+    if (!copy)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "cannot read %s", path);
+    if (config_parse(path, text, size, ret, err) < 0)
+        return -1;
+    (*ret)->path = steal_ptr(&copy);
+    return 0;
 }
 
 static int compare_name(const void *name, const void *partition)

@@ -29,10 +29,15 @@ enum config_scope {
 /* Where named containers are if ContainerDir says nothing. */
 #define CONFIG_CONTAINER_DIR "/var/lib/vitrine"
 
+/* What is kept of imported images if CacheSize says nothing: homes, where they are by
+ * default, often have quotas of 20 to 50 GB, and the largest images are 10 GB. */
+#define CONFIG_CACHE_SIZE (UINT64_C(20) << 30)
+
 /* A default image. */
 struct config_image {
-    char *image;   /* an absolute path, or NULL for "none" */
-    bool required; /* users may not leave it; never with "none" */
+    char *image;   /* an absolute path, an image in a registry, or NULL for "none" */
+    bool imported; /* it is in a registry, or the like */
+    bool required; /* users may not leave it; never with "none", never imported */
     unsigned line; /* where it stands in the file */
 };
 
@@ -79,8 +84,9 @@ struct config {
     const char *cache_owner; /* CacheOwner: the account that alone writes to a cache that
                                 all users share; NULL: each user has his own */
     enum config_import_on import_on;
-    struct config_registry *registries;
+    struct config_registry *registries; /* sorted by host */
     size_t nregistries;
+    char *path; /* of the file that was read; NULL: there is none */
     char *text;
 };
 
@@ -114,6 +120,10 @@ const struct config_registry *config_registry_for(const struct config *config,
  * ~/.cache/vitrine. The caller frees it; NULL and *err if it cannot be known.
  */
 char *config_cache_dir(const struct config *config, const char *user, const char *home,
+                       struct vitrine_error *err);
+
+/* The uid of cache_owner; fails where this host does not know the account. */
+int config_cache_owner(const struct config *config, uid_t *ret,
                        struct vitrine_error *err);
 
 /* Whether some image is required, so that the partition must be known for sure. */

@@ -12,6 +12,16 @@
 
 #include <stdint.h>
 
+#define MANIFEST_TYPE_OCI       "application/vnd.oci.image.manifest.v1+json"
+#define MANIFEST_TYPE_OCI_INDEX "application/vnd.oci.image.index.v1+json"
+#define MANIFEST_TYPE_DOCKER    "application/vnd.docker.distribution.manifest.v2+json"
+#define MANIFEST_TYPE_DOCKER_LIST                                                        \
+    "application/vnd.docker.distribution.manifest.list.v2+json"
+
+/* An index may be in another one, as skopeo and buildx make them, but not deeper: who
+ * resolves a reference reads so many indexes at most. */
+#define MANIFEST_INDEXES 2
+
 enum manifest_compression {
     MANIFEST_PLAIN,
     MANIFEST_GZIP,
@@ -37,7 +47,8 @@ struct manifest_platform {
     char variant[32];      /* "v8", "v7", or "" */
 };
 
-/* "ARCH[/VARIANT]"; NULL: this machine's. */
+/* "ARCH[/VARIANT]", also with "linux/" before it and in the words of uname(2); NULL: this
+ * machine's. */
 int manifest_platform(const char *text, struct manifest_platform *ret,
                       struct vitrine_error *err);
 
@@ -45,7 +56,7 @@ int manifest_platform(const char *text, struct manifest_platform *ret,
  * Reads a manifest of any known media type (the type is taken from the document, or else
  * from `media_type`, which may be NULL). If it is an index, *ret_chosen is the entry for
  * the platform and *ret_is_index is true; otherwise *ret is filled. Texts name what the
- * index has instead if the platform is not among it.
+ * index has instead if the platform is not among it, and go on after "the manifest of X".
  */
 int manifest_parse(const char *json, size_t size, const char *media_type,
                    const struct manifest_platform *platform, bool *ret_is_index,
@@ -61,5 +72,12 @@ void manifest_free(struct manifest *manifest);
 int manifest_config(const char *json, size_t size,
                     const struct manifest_platform *platform, char **ret,
                     size_t *ret_size, struct vitrine_error *err);
+
+/*
+ * The digests of the uncompressed layers as an image's configuration lists them, the
+ * lowest first. The caller frees *ret.
+ */
+int manifest_diff_ids(const char *json, size_t size, char (**ret)[DIGEST_TEXT],
+                      size_t *ret_count, struct vitrine_error *err);
 
 #endif

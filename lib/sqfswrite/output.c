@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@
  * the job's. */
 #define BACKLOG        8U
 #define BACKLOG_MEMORY (64U * 1024 * 1024)
+
+/* Compressing more at a time would take memory that nobody expects. */
+#define THREADS_MAX 64U
 
 static int file_read(sqfs_file_t *base, sqfs_u64 offset, void *buf, size_t size)
 {
@@ -148,6 +152,16 @@ static int write_options(struct output *output)
     rc = output->pack->write_options(output->pack, &output->file.base);
     output->has_options = rc > 0;
     return rc < 0 ? rc : 0;
+}
+
+unsigned output_threads(void)
+{
+    cpu_set_t cpus;
+    unsigned n = 1;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        n = (unsigned)CPU_COUNT(&cpus);
+    return n < THREADS_MAX ? n : THREADS_MAX;
 }
 
 static int make_processor(struct output *output, unsigned threads)
