@@ -53,8 +53,6 @@ struct vitrine_import_spec {
     const struct vitrine_watch *watch; /* may be NULL */
 };
 
-#define VITRINE_DIGEST_MAX 72 /* "sha256:" and 64 digits, with NUL */
-
 struct vitrine_imported {
     char digest[VITRINE_DIGEST_MAX]; /* of the platform's manifest */
     char path[4096];                 /* of the file in the cache */

@@ -11,6 +11,7 @@
  * and reports each failure as one sentence in a struct vitrine_error.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -33,6 +34,7 @@ enum vitrine_errcode {
     VITRINE_EMOUNT,       /* mounting or assembling the root failed */
     VITRINE_EPOLICY,      /* the administrator forbids it */
     VITRINE_ENETWORK,     /* a registry is not reached, or does not answer as it should */
+    VITRINE_ECACHE,       /* the cache of imported images cannot be used here */
 };
 
 struct vitrine_error {
@@ -101,11 +103,18 @@ VITRINE_PUBLIC bool vitrine_config_has_required(const struct vitrine_config *con
 /* --- what the user wants --------------------------------------------------------------
  */
 
-/*
- * Checks the text of an image reference without looking for the image: its length and its
- * form. *ret_none is true for "none", which asks for no container.
- */
-VITRINE_PUBLIC int vitrine_image_check(const char *image, bool *ret_none,
+/* What the text of an image reference says. */
+enum vitrine_image_kind {
+    VITRINE_IMAGE_NONE,     /* "none": no container */
+    VITRINE_IMAGE_FILE,     /* a file or a directory */
+    VITRINE_IMAGE_NAME,     /* the same; or with Compat=pyxis, if there is none of that
+                               name, an image in a registry */
+    VITRINE_IMAGE_IMPORTED, /* in a registry, an OCI layout or an archive: it has to be
+                               imported */
+};
+
+/* Checks the text without looking for the image: its length and its form. */
+VITRINE_PUBLIC int vitrine_image_check(const char *image, enum vitrine_image_kind *ret,
                                        struct vitrine_error *err);
 
 /* Where nothing else is said, a zero leaves the choice to vitrine.conf. */
@@ -139,9 +148,23 @@ enum vitrine_unshare {
 VITRINE_PUBLIC int vitrine_mounts_check(const char *mounts, struct vitrine_error *err);
 VITRINE_PUBLIC int vitrine_name_check(const char *name, struct vitrine_error *err);
 
+#define VITRINE_DIGEST_MAX 72 /* "sha256:" and 64 digits, with NUL */
+
+/* What an import says on standard error. */
+enum vitrine_talk {
+    VITRINE_TALK_LINES, /* a line now and then, if it takes long */
+    VITRINE_TALK_BAR,   /* a progress bar, if that is a terminal */
+    VITRINE_TALK_NOT,
+};
+
 /* All borrowed. Zero it, then set what is known: new members are optional ones. */
 struct vitrine_spec {
-    const char *image;         /* as the user wrote it; NULL: that of `container` */
+    const char *image;        /* as the user wrote it; NULL: that of `container` */
+    const char *image_digest; /* of an image that is imported, as vitrine_import_early()
+                                 told it: no other is then used; or NULL */
+    int64_t until;            /* an imported image is needed until then, in seconds since
+                                 1970; 0: nobody knows */
+    enum vitrine_talk talk;
     const char *const *search; /* directories where a relative image is looked up, in
                                   their order, NULL-terminated */
     const char *cwd;           /* where the tasks shall start */
@@ -176,6 +199,25 @@ struct vitrine_spec {
     struct vitrine_identity identity;
 };
 
+/* --- images that are imported ---------------------------------------------------------
+ */
+
+/*
+ * For a user who asks for a job: makes sure that spec->image is in the cache of images,
+ * so that no node waits for it, and tells the digest that the job's steps should give as
+ * spec->image_digest. *ret_digest is "" where there is nothing to import, or where that
+ * is the nodes' business: with ImportOn=node, or if only they can tell whether there is a
+ * file of that name. VITRINE_ECACHE: this host cannot, but a node may.
+ *
+ * Of spec it takes image, image_digest, search, environ, identity.user, identity.home and
+ * talk. Runs the program vitrine-import, which is in the caller's process group and ends
+ * with him.
+ */
+VITRINE_PUBLIC int vitrine_import_early(const struct vitrine_config *config,
+                                        const struct vitrine_spec *spec,
+                                        char ret_digest[VITRINE_DIGEST_MAX],
+                                        struct vitrine_error *err);
+
 /* --- containers -----------------------------------------------------------------------
  */
 
@@ -208,7 +250,8 @@ struct vitrine_ready {
     bool fake_ids;       /* and have no other id than that */
     bool pytorch;        /* Compat=pyxis, and the image is for PyTorch */
     char workdir[4096];  /* where tasks start; "": where they are */
-    char image[4096];    /* the image file that was found */
+    char image[4096];    /* the image file that was found; or what was imported, as the
+                            user wrote it */
     char remark[1024];   /* a line for the user, or "" */
 };
 

@@ -222,6 +222,25 @@ int job_partition(spank_t sp, char *buf, size_t size, struct vitrine_error *err)
     return 0;
 }
 
+int64_t job_end(spank_t sp)
+{
+    job_info_msg_t *reply = NULL;
+    uint32_t id = job_item(sp, S_JOB_ID);
+    int64_t end = 0;
+    char text[32];
+
+    /* In the environment of 23.02 and later. */
+    job_getenv(sp, "SLURM_JOB_END_TIME", text, sizeof(text), NULL);
+    end = strtoll(text, NULL, 10);
+    if (end > 0 || load_job(id, &reply) != SLURM_SUCCESS || !reply)
+        return end;
+    for (uint32_t i = 0; i < reply->record_count; i++)
+        if (reply->job_array[i].job_id == id)
+            end = reply->job_array[i].end_time;
+    slurm_free_job_info_msg(reply);
+    return end;
+}
+
 const char *const *job_commands(void)
 {
     static const char *const names[] = {

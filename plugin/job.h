@@ -37,6 +37,10 @@ void job_step_name(spank_t sp, char *buf, size_t size);
  */
 int job_partition(spank_t sp, char *buf, size_t size, struct vitrine_error *err);
 
+/* When the job has to end, in seconds since 1970; 0: nobody says so. May ask slurmctld:
+ * in a task only. */
+int64_t job_end(spank_t sp);
+
 /* Absolute paths of Slurm's commands, where this slurmstepd's release has them;
  * NULL-terminated. Not thread-safe. */
 const char *const *job_commands(void);

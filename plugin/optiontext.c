@@ -42,9 +42,9 @@ static const struct {
 
 static int check_image(const char *text, struct vitrine_error *err)
 {
-    bool none;
+    enum vitrine_image_kind kind;
 
-    return vitrine_image_check(text, &none, err);
+    return vitrine_image_check(text, &kind, err);
 }
 
 static int check_workdir(const char *text, struct vitrine_error *err)

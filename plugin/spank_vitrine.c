@@ -86,7 +86,7 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
 {
     if (is_submit())
-        return submit_ready();
+        return submit_ready(config_path);
     if (spank_context() == S_CTX_REMOTE)
         stepd_decide(sp, config_path);
     return ESPANK_SUCCESS;

@@ -5,6 +5,7 @@
  * and its text does not reach the user. So errors are kept until a task can tell them.
  */
 #include "stepd.h"
+#include "import.h"
 #include "job.h"
 #include "leader.h"
 #include "options.h"
@@ -12,6 +13,7 @@
 #include "sentinel.h"
 #include "steppaths.h"
 #include "submit.h"
+#include "taskenv.h"
 #include "told.h"
 
 #include <errno.h>
@@ -146,31 +148,20 @@ static void tell_of_useless(spank_t sp)
         report_task(node(sp), text);
 }
 
-/* The tasks' environment: where Slurm keeps it, which is where spank_setenv() changes it.
- */
-static const char *const *task_environ(spank_t sp)
+/* Whether the image may be one of a cache, which has to know how long it is needed. */
+static bool is_imported(const char *image)
 {
-    static const char *const none[] = {NULL};
-    char **env = NULL;
+    enum vitrine_image_kind kind;
 
-    return spank_get_item(sp, S_JOB_ENV, &env) == ESPANK_SUCCESS && env
-               ? (const char *const *)env
-               : none;
-}
-
-static bool has_pmix(spank_t sp)
-{
-    char space[256];
-
-    job_getenv(sp, "PMIX_NAMESPACE", space, sizeof(space), NULL);
-    return space[0] != '\0';
+    return image && vitrine_image_check(image, &kind, NULL) == 0 &&
+           (kind == VITRINE_IMAGE_IMPORTED || kind == VITRINE_IMAGE_NAME);
 }
 
 static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_container *ret, struct vitrine_error *err)
 {
     static struct steppaths binds, files, scripts;
-    char typed[PATH_MAX], submitted[PATH_MAX];
+    char typed[PATH_MAX], submitted[PATH_MAX], quiet[8];
     const char *search[4] = {NULL};
     size_t n = 0;
 
@@ -193,7 +184,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
         .host_files = files.list,
         .host_commands = job_commands(),
         .scripts = scripts.list,
-        .environ = task_environ(sp),
+        .environ = taskenv_list(sp),
         .job = step.job,
         .step = step.name,
         .server_log = leader_server_log(step.leader),
@@ -201,8 +192,13 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     };
     options_fill(&step.chosen, &spec);
     spec.image = image;
+    spec.image_digest = taskenv_pinned(sp, image);
+    if (is_imported(image))
+        spec.until = job_end(sp);
+    job_getenv(sp, IMPORT_QUIET, quiet, sizeof(quiet), NULL);
+    spec.talk = quiet[0] ? VITRINE_TALK_NOT : VITRINE_TALK_LINES;
     /* PMIx compares user ids and refuses a fake root: by default nobody is one there. */
-    if (spec.remap_root == VITRINE_UNSET && has_pmix(sp))
+    if (spec.remap_root == VITRINE_UNSET && taskenv_has_pmix(sp))
         spec.remap_root = VITRINE_NO;
     /* Once per step, and not once per node. */
     if (job_item(sp, S_JOB_NODEID) != 0)
@@ -289,44 +285,16 @@ static void change_directory(spank_t sp, const char *wanted, const char *cwd)
     report_task(node(sp), err.text);
 }
 
-static bool change_variable(void *arg, const char *name, const char *value)
-{
-    spank_t sp = arg;
-
-    /* What is not there cannot be unset, and need not be. */
-    return value ? spank_setenv(sp, name, value, 1) == ESPANK_SUCCESS
-                 : (spank_unsetenv(sp, name), true);
-}
-
-static int change_environ(spank_t sp, int changes, struct vitrine_error *err)
-{
-    return vitrine_environ_each(changes, change_variable, sp, err);
-}
-
-/* As pyxis does for images of PyTorch, whose launcher is then not needed. */
-static void set_ranks(spank_t sp)
-{
-    static const char *const names[][2] = {{"SLURM_PROCID", "RANK"},
-                                           {"SLURM_LOCALID", "LOCAL_RANK"}};
-    char value[16];
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        job_getenv(sp, names[i][0], value, sizeof(value), NULL);
-        if (value[0])
-            (void)spank_setenv(sp, names[i][1], value, 1);
-    }
-}
-
 static void enter(spank_t sp, struct vitrine_container *container,
                   const struct vitrine_ready *ready, const char *cwd)
 {
     struct vitrine_error err;
 
     if (vitrine_join(container, ready, &err) < 0 ||
-        change_environ(sp, container->fd[VITRINE_FD_ENVIRON], &err) < 0)
+        taskenv_change(sp, container->fd[VITRINE_FD_ENVIRON], &err) < 0)
         fail_alone(sp, &err);
     if (ready->pytorch)
-        set_ranks(sp);
+        taskenv_set_ranks(sp);
     vitrine_close(container);
     change_directory(sp, ready->workdir, cwd);
     told_pass_on(sp, &step.chosen);
@@ -361,8 +329,8 @@ static void leave(spank_t sp)
     if (image[0]) {
         int changes = memfd_create("environ", MFD_CLOEXEC);
 
-        if (changes < 0 || vitrine_environ_restore(task_environ(sp), changes, &err) < 0 ||
-            change_environ(sp, changes, &err) < 0)
+        if (changes < 0 || vitrine_environ_restore(taskenv_list(sp), changes, &err) < 0 ||
+            taskenv_change(sp, changes, &err) < 0)
             report_admin(err.text);
         (void)close(changes);
     }

@@ -6,6 +6,7 @@
  * ask for, which --export=NONE would lose. Names beginning with SLURM_ survive that.
  */
 #include "submit.h"
+#include "import.h"
 #include "options.h"
 #include "report.h"
 #include "taskprolog.h"
@@ -120,7 +121,7 @@ static void tell_option(enum option option)
         (void)unsetenv(options_variable(option));
 }
 
-int submit_ready(void)
+int submit_ready(const char *config_path)
 {
     static const struct options_lookup lookup = {
         .told = get_inherited,
@@ -137,6 +138,10 @@ int submit_ready(void)
     taskprolog_tell(spank_context() == S_CTX_LOCAL);
     for (int i = 0; i < OPTION_COUNT; i++)
         tell_option((enum option)i);
+    if (import_early(&submit.options, config_path, &err) < 0) {
+        report_submit(err.text);
+        return -1;
+    }
     /* The next component of a heterogeneous command inherits the same again. */
     expect_inherited();
     return 0;

@@ -20,7 +20,8 @@ void submit_inherited(int spelling, char name[SUBMIT_INHERITED_MAX]);
 void submit_init(void);
 /* An option, once for each time that it is given or inherited. */
 int submit_option(int spelling, const char *value);
-/* All options of the command, or of a component of it, are known. */
-int submit_ready(void);
+/* All options of the command, or of a component of it, are known; `config_path` is what
+ * plugstack.conf says, or NULL. */
+int submit_ready(const char *config_path);
 
 #endif

@@ -38,6 +38,21 @@ neg_errno fd_write_full(int fd, const void *buf, size_t size)
     return 0;
 }
 
+neg_errno fd_pwrite_full(int fd, const void *buf, size_t size, off_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n =
+            pwrite(fd, (const char *)buf + done, size - done, offset + (off_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
 neg_errno fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_size)
 {
     struct stat st;

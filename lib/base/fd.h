@@ -14,6 +14,8 @@ neg_errno fd_pread_full(int fd, void *buf, size_t size, off_t offset);
 
 /* Writes all of `size` bytes, going on after a short write or EINTR. */
 neg_errno fd_write_full(int fd, const void *buf, size_t size);
+/* The same at `offset`. */
+neg_errno fd_pwrite_full(int fd, const void *buf, size_t size, off_t offset);
 
 /*
  * Reads a whole file of at most `max` bytes into fresh memory, NUL-terminated behind

@@ -150,4 +150,29 @@
 /* Nobody works at anything in the cache for so long without changing its time. */
 #define LIMIT_STORE_IDLE_S 3600
 
+/* A window of zstd, as a power of two: 128 MiB is the most that zstd(1) makes without
+ * being told to (--ultra -22), and unpacks without being told to. */
+#define LIMIT_ZSTD_WINDOW_LOG 27
+
+/* What all layers of an image unpack to. The largest images, with models of AI inside,
+ * have 100 GB; a bomb of 500 MB ends here after minutes, having used no memory. */
+#define LIMIT_IMPORT_BYTES (UINT64_C(512) << 30)
+/* The same with holes of sparse files, each block of which takes 4 bytes of metadata: a
+ * lastlog of large user ids has 300 GB. */
+#define LIMIT_IMPORT_APPARENT (UINT64_C(16) << 40)
+/* Entries of all layers, and directories that only names of others tell. Eight times the
+ * largest image we know of; each takes up to 400 bytes of memory. */
+#define LIMIT_IMPORT_ENTRIES 4000000
+/* Bytes of their names, and of their attributes: 256 for each of so many. */
+#define LIMIT_IMPORT_NAMES  (UINT64_C(1) << 30)
+#define LIMIT_IMPORT_XATTRS (UINT64_C(256) << 20)
+/* All that an archive says of one entry (names, attributes, the map of a sparse file), of
+ * which libarchive keeps up to eight times as much in memory. */
+#define LIMIT_IMPORT_HEADER (16UL << 20)
+/* Layers: Docker makes 127 at most. */
+#define LIMIT_IMPORT_LAYERS 4096
+/* Directories in each other: PATH_MAX cannot name what is deeper. */
+#define LIMIT_IMPORT_DEPTH 2048
+
+
 #endif

@@ -32,6 +32,28 @@ bool path_is_normal(const char *path)
     return true;
 }
 
+neg_errno path_split(const char *path, char ret_dir[PATH_MAX],
+                     char ret_name[NAME_MAX + 1])
+{
+    size_t end = strlen(path), begin;
+
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--)
+        ;
+    if (end - begin > NAME_MAX || begin >= PATH_MAX)
+        return -ENAMETOOLONG;
+    memcpy(ret_name, path + begin, end - begin);
+    ret_name[end - begin] = '\0';
+    if (!ret_name[0] || strcmp(ret_name, ".") == 0 || strcmp(ret_name, "..") == 0)
+        return -ENOENT;
+    memcpy(ret_dir, path, begin);
+    ret_dir[begin] = '\0';
+    if (begin == 0)
+        memcpy(ret_dir, ".", sizeof("."));
+    return 0;
+}
+
 char *path_join(const char *dir, const char *name)
 {
     char *joined;

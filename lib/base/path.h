@@ -5,6 +5,7 @@
 /* Paths as text, and walking inside a root that its owner may have filled with traps. */
 #include "base/error.h"
 
+#include <linux/limits.h>
 #include <stdbool.h>
 
 /* Where a system that says nothing has its commands: the directories of the FHS. */
@@ -18,6 +19,13 @@ bool path_is_below(const char *path, const char *dir);
 
 /* True for an absolute path without empty, "." or ".." components. */
 bool path_is_normal(const char *path);
+
+/*
+ * The directory above what `path` names, "." if it says none, and its last component.
+ * -ENOENT if that is none, "." or ".."; slashes at the end do not count.
+ */
+neg_errno path_split(const char *path, char ret_dir[PATH_MAX],
+                     char ret_name[NAME_MAX + 1]);
 
 /* "dir/name", or a copy of `name` if that is absolute. The caller frees it; NULL: no
  * memory. */

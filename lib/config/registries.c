@@ -2,6 +2,7 @@
 #include "config/registries.h"
 #include "base/path.h"
 #include "config/syntax.h"
+#include "spec/registryname.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -9,47 +10,21 @@
 #include <string.h>
 #include <strings.h>
 
-#define HOST_MAX 300 /* a DNS name has 253 bytes; port, brackets */
-#define URL_MAX  2000
+#define URL_MAX 2000
 
 /* --- Registry --- */
 
-/* "nvcr.io", "localhost:5000", "[::1]:5000": what stands before the first slash. */
-static bool is_host(const char *text, size_t n)
+/* In place: as references have it, where Docker Hub's names are one. */
+static int read_host(char *host, struct vitrine_error *err)
 {
-    const char *end = text + n, *port = memrchr(text, ':', n);
-    const char *bracket = memchr(text, ']', n);
+    struct registryref ref;
+    struct vitrine_error why;
 
-    if (n == 0 || n >= HOST_MAX)
-        return false;
-    if (port && (!bracket || port > bracket)) {
-        size_t digits = strspn(port + 1, "0123456789");
-
-        if (digits == 0 || digits > 5 || port + 1 + digits != end)
-            return false;
-        end = port;
-    }
-    bool numeric = text[0] == '[';
-    if (numeric && (bracket != end - 1 || bracket == text + 1))
-        return false;
-    for (const char *c = text + numeric; c < end - numeric; c++)
-        if (!isalnum((unsigned char)*c) && !strchr(numeric ? ":." : "-.", *c))
-            return false;
-    return end > text && (numeric || (isalnum((unsigned char)text[0]) &&
-                                      isalnum((unsigned char)end[-1])));
-}
-
-/* In place: as references have it. Docker Hub's other names are the same registry. */
-static void normalise_host(char *host)
-{
-    static const char *const hub[] = {"index.docker.io", "registry-1.docker.io",
-                                      "registry.hub.docker.com"};
-
-    for (char *c = host; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    for (size_t i = 0; i < sizeof(hub) / sizeof(*hub); i++)
-        if (strcmp(host, hub[i]) == 0)
-            memcpy(host, "docker.io", sizeof("docker.io"));
+    if (registryname_host((struct span){host, strlen(host)}, &ref, &why) < 0)
+        return vitrine_fail(err, VITRINE_ECONFIG, "Registry=%.100s: %s", host, why.text);
+    if (strlen(ref.host) <= strlen(host))
+        (void)strcpy(host, ref.host);
+    return 0;
 }
 
 /* In place: without slashes at the end. */
@@ -59,9 +34,11 @@ static int check_mirror(char *url, struct vitrine_error *err)
                     : strncasecmp(url, "http://", 7) == 0 ? 7
                                                           : 0;
     size_t len = strlen(url);
+    struct registryref ref;
 
     if (scheme == 0 || len > URL_MAX || url[strcspn(url, "?#@\\ %")] ||
-        !is_host(url + scheme, strcspn(url + scheme, "/")))
+        registryname_host((struct span){url + scheme, strcspn(url + scheme, "/")}, &ref,
+                          NULL) < 0)
         return vitrine_fail(err, VITRINE_ECONFIG,
                             "Mirror: '%s' is not https://HOST[:PORT][/PATH]", url);
     while (url[len - 1] == '/')
@@ -103,10 +80,8 @@ int registries_read(struct parser *p, char *values[KEYS], struct vitrine_error *
                             "Registry=%s needs Mirror, CAFile or AllowHTTP on the same "
                             "line",
                             host);
-    if (!is_host(host, strlen(host)))
-        return vitrine_fail(err, VITRINE_ECONFIG, "Registry: '%s' is not HOST[:PORT]",
-                            host);
-    normalise_host(host);
+    if (read_host(host, err) < 0)
+        return -1;
     struct config_registry *more =
         keys_grow(config->registries, config->nregistries, sizeof(*more));
     if (!more)

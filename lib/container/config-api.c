@@ -41,15 +41,25 @@ bool vitrine_config_has_required(const struct vitrine_config *config)
     return config_has_required(config_of(config));
 }
 
-int vitrine_image_check(const char *image, bool *ret_none, struct vitrine_error *err)
+int vitrine_image_check(const char *image, enum vitrine_image_kind *ret,
+                        struct vitrine_error *err)
 {
+    static const enum vitrine_image_kind kinds[] = {
+        [IMAGEREF_NONE] = VITRINE_IMAGE_NONE,
+        [IMAGEREF_ABSOLUTE] = VITRINE_IMAGE_FILE,
+        [IMAGEREF_RELATIVE] = VITRINE_IMAGE_FILE,
+        [IMAGEREF_HOME] = VITRINE_IMAGE_FILE,
+        [IMAGEREF_NAME] = VITRINE_IMAGE_FILE,
+        [IMAGEREF_REGISTRY] = VITRINE_IMAGE_IMPORTED,
+    };
+    char name[IMAGEREF_REGISTRY_MAX];
     struct imageref ref;
 
     if (imageref_parse(image, &ref, err) < 0)
         return -1;
-    if (ref.kind == IMAGEREF_REGISTRY)
-        return imageref_fail_registry(&ref, err);
-    *ret_none = ref.kind == IMAGEREF_NONE;
+    *ret = kinds[ref.kind];
+    if (imageref_as_registry(&ref, name))
+        *ret = VITRINE_IMAGE_NAME;
     return 0;
 }
 

@@ -26,7 +26,8 @@ struct job {
     bool owned;       /* all of the image belongs to the user */
     bool shares_root; /* with a container that runs */
     char *name;       /* absolute path of the image, for messages, */
-    char *path;       /* and without links and dots */
+    char *path; /* and without links and dots; of what is imported the user's text */
+    char digest[VITRINE_DIGEST_MAX]; /* of what is imported; "" */
     int image_fd;
     struct imagemount image;
     struct fakeroot fakeroot;

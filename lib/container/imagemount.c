@@ -10,13 +10,27 @@
 #include <limits.h>
 #include <string.h>
 
-static bool kernel_may_mount(const struct config *config, int image,
+/* Who writes the shared cache makes each image himself, of whatever came from a registry;
+ * of his other files nothing is known. */
+static bool is_trusted_import(const struct imagemount_wish *wish, int image)
+{
+    uid_t owner;
+
+    return wish->is_shared && config_cache_owner(wish->config, &owner, NULL) == 0 &&
+           image_is_trusted(image, &owner, 1, NULL);
+}
+
+static bool kernel_may_mount(const struct imagemount_wish *wish, int image,
                              const struct image_info *info)
 {
+    const struct config *config = wish->config;
+
     if (config->kernel_mount == CONFIG_KERNEL_MOUNT_NEVER || !info->mountable)
         return false;
     return config->kernel_mount == CONFIG_KERNEL_MOUNT_ALWAYS ||
-           image_is_trusted(image, config->trusted_owners, config->ntrusted_owners, NULL);
+           image_is_trusted(image, config->trusted_owners, config->ntrusted_owners,
+                            NULL) ||
+           is_trusted_import(wish, image);
 }
 
 /*
@@ -52,7 +66,7 @@ static neg_errno mount_by_kernel(const struct imagemount_wish *wish, int image,
 static int mount_file(const struct imagemount_wish *wish, int image,
                       struct imagemount *ret, struct vitrine_error *err)
 {
-    if (kernel_may_mount(wish->config, image, &ret->info) &&
+    if (kernel_may_mount(wish, image, &ret->info) &&
         (!wish->owners || kernel_may_own(wish, image, &ret->info))) {
         int mount = mount_by_kernel(wish, image, &ret->info);
 

@@ -3,10 +3,12 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/syscalls.h"
-#include "spec/imageref.h"
+#include "container/importer.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 neg_errno lookup_open(const char *path)
 {
@@ -107,37 +109,99 @@ static int cannot_open(neg_errno cause, const char *name, struct vitrine_error *
     return error_from(err, VITRINE_ENOIMAGE, cause, "cannot open image %s", name);
 }
 
-int lookup_image(const struct config *config, const struct vitrine_spec *spec,
-                 int *ret_fd, char **ret_name, struct vitrine_error *err)
+static int open_file(const struct config *config, const struct vitrine_spec *spec,
+                     const struct imageref *ref, int *ret_fd, char **ret_name,
+                     struct vitrine_error *err)
 {
-    struct imageref ref;
+    const char *home = spec->identity.home ? spec->identity.home : "/";
     cleanup_free char *name = NULL;
     int rc;
 
-    if (imageref_parse(spec->image, &ref, err) < 0)
-        return -1;
-    if (ref.kind == IMAGEREF_NONE)
-        return vitrine_fail(err, VITRINE_EUSAGE, "there is no image called none");
-    if (ref.kind == IMAGEREF_REGISTRY)
-        return imageref_fail_registry(&ref, err);
-    if (ref.kind == IMAGEREF_ABSOLUTE || ref.kind == IMAGEREF_HOME) {
-        rc = ref.kind == IMAGEREF_ABSOLUTE
-                 ? open_at("/", ref.text, ret_fd, &name)
-                 : open_at(spec->identity.home ? spec->identity.home : "/", ref.text + 1,
-                           ret_fd, &name);
+    if (ref->kind == IMAGEREF_ABSOLUTE || ref->kind == IMAGEREF_HOME) {
+        rc = ref->kind == IMAGEREF_ABSOLUTE ? open_at("/", ref->text, ret_fd, &name)
+                                            : open_at(home, ref->text + 1, ret_fd, &name);
         if (is_absent(rc))
             return vitrine_fail(
                 err, VITRINE_ENOIMAGE,
                 "cannot find image %s: no such file or directory; check the "
                 "path, and that this node has its file system mounted",
-                ref.text);
+                ref->text);
     } else {
-        rc = search_all(config, spec, &ref, ret_fd, &name);
+        rc = search_all(config, spec, ref, ret_fd, &name);
         if (is_absent(rc))
-            return not_found(config, spec, &ref, err);
+            return not_found(config, spec, ref, err);
     }
     if (rc < 0)
-        return cannot_open(rc, name ? name : ref.text, err);
+        return cannot_open(rc, name ? name : ref->text, err);
     *ret_name = steal_ptr(&name);
+    return 0;
+}
+
+/* Whether there is something of a name, whether it can be opened or not. */
+static bool has_file(const struct config *config, const struct vitrine_spec *spec,
+                     const struct imageref *ref)
+{
+    cleanup_free char *name = NULL;
+    cleanup_fd int fd = -1;
+
+    return !is_absent(search_all(config, spec, ref, &fd, &name));
+}
+
+static bool has_all_dirs(const struct config *config)
+{
+    for (size_t i = 0; i < config->nimage_dirs; i++)
+        if (access(config->image_dirs[i], F_OK) < 0)
+            return false;
+    return true;
+}
+
+int lookup_source(const struct config *config, const struct vitrine_spec *spec,
+                  char ret[IMAGEREF_REGISTRY_MAX], bool *ret_sure,
+                  struct vitrine_error *err)
+{
+    struct imageref ref;
+
+    if (imageref_parse(spec->image, &ref, err) < 0)
+        return -1;
+    ret[0] = '\0';
+    *ret_sure = true;
+    if (ref.kind == IMAGEREF_REGISTRY) {
+        (void)snprintf(ret, IMAGEREF_REGISTRY_MAX, "%s", ref.text);
+    } else if (config->compat == CONFIG_COMPAT_PYXIS && imageref_as_registry(&ref, ret)) {
+        *ret_sure = has_all_dirs(config);
+        if (has_file(config, spec, &ref))
+            ret[0] = '\0';
+    } else {
+        ret[0] = '\0';
+    }
+    return 0;
+}
+
+int lookup_image(const struct config *config, const struct vitrine_spec *spec,
+                 struct lookup *ret, struct vitrine_error *err)
+{
+    char source[IMAGEREF_REGISTRY_MAX];
+    struct lookup found = {.fd = -1};
+    struct imageref ref;
+    bool sure;
+
+    if (imageref_parse(spec->image, &ref, err) < 0 ||
+        lookup_source(config, spec, source, &sure, err) < 0)
+        return -1;
+    if (ref.kind == IMAGEREF_NONE)
+        return vitrine_fail(err, VITRINE_EUSAGE, "there is no image called none");
+    if (!source[0]) {
+        if (open_file(config, spec, &ref, &found.fd, &found.name, err) < 0)
+            return -1;
+    } else {
+        found.name = strdup(ref.text);
+        if (!found.name)
+            return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
+        if (importer_open(config, spec, source, found.digest, &found.fd, err) < 0) {
+            free(found.name);
+            return -1;
+        }
+    }
+    *ret = found;
     return 0;
 }

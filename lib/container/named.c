@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/remove.h"
 #include "privileged/room.h"
+#include "spec/registryref.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -218,6 +219,22 @@ static int settle(struct named *named, const char *name, struct vitrine_error *e
 
 /* --- what it was made from --- */
 
+/* "/path", or "sha256:... docker://image"; NULL if it is neither. */
+static const char *split_image(char *text, char ret_digest[VITRINE_DIGEST_MAX])
+{
+    char *blank = strchr(text, ' ');
+
+    if (text[0] == '/')
+        return text;
+    if (!blank || blank - text != VITRINE_DIGEST_MAX - 1 || !blank[1])
+        return NULL;
+    *blank = '\0';
+    if (!registryref_is_digest(text))
+        return NULL;
+    memcpy(ret_digest, text, VITRINE_DIGEST_MAX);
+    return blank + 1;
+}
+
 static int read_record(struct named *named, const char *name, struct vitrine_error *err)
 {
     cleanup_free char *text = NULL;
@@ -230,14 +247,18 @@ static int read_record(struct named *named, const char *name, struct vitrine_err
     if (rc < 0 || !text)
         return error_from(err, VITRINE_EMOUNT, rc, "cannot read container %s", name);
     char *print = strchr(text, '\n');
-    if (!print || text[0] != '/')
+    const char *image = NULL;
+    if (print) {
+        *print++ = '\0';
+        print[strcspn(print, "\n")] = '\0';
+        image = split_image(text, named->digest);
+    }
+    if (!image)
         return vitrine_fail(err, VITRINE_EMOUNT,
                             "container %s is damaged: it does not say its image; use "
                             "another name",
                             name);
-    *print++ = '\0';
-    print[strcspn(print, "\n")] = '\0';
-    named->image = strdup(text);
+    named->image = strdup(image);
     named->print = strdup(print);
     if (!named->image || !named->print)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
@@ -281,14 +302,14 @@ int named_prepare(struct named *named, struct vitrine_error *err)
     return 0;
 }
 
-int named_create(struct named *named, const char *image, const char *print,
-                 struct vitrine_error *err)
+int named_create(struct named *named, const char *image, const char *digest,
+                 const char *print, struct vitrine_error *err)
 {
     cleanup_free char *text = NULL;
 
     if (named->dir < 0 || named->exists)
         return 0;
-    if (asprintf(&text, "%s\n%s\n", image, print) < 0)
+    if (asprintf(&text, "%s%s%s\n%s\n", digest, digest[0] ? " " : "", image, print) < 0)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     (void)unlinkat(named->dir, "image.new", 0);
     cleanup_fd int fd =

@@ -27,8 +27,10 @@ struct named {
     struct running running;
     const char *name; /* borrowed */
     char tag[320];    /* of its overlay */
-    char *image;      /* absolute path of its image, if it exists */
-    char *print;      /* fingerprint of that image */
+    char *image;      /* absolute path of its image, or as the user calls it, if it exists
+                       */
+    char digest[VITRINE_DIGEST_MAX]; /* of an image that was imported, or "" */
+    char *print;                     /* fingerprint of that image */
 };
 
 /* For a name that asks for nothing: closes as any other. */
@@ -49,9 +51,9 @@ int named_open(const struct config *config, const struct vitrine_spec *spec,
 int named_prepare(struct named *named, struct vitrine_error *err);
 
 /* After the first preparation has succeeded: from now on it exists. `print` is the
- * fingerprint of the image. */
-int named_create(struct named *named, const char *image, const char *print,
-                 struct vitrine_error *err);
+ * fingerprint of the image, `digest` "" or that of what was imported. */
+int named_create(struct named *named, const char *image, const char *digest,
+                 const char *print, struct vitrine_error *err);
 
 /* It runs: from now on others may join. */
 int named_started(struct named *named, struct vitrine_error *err);

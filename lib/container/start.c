@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "container/datamounts.h"
 #include "container/entrypoint.h"
+#include "container/importer.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
 #include "namespace/ns.h"
@@ -20,6 +21,14 @@
 
 /* --- the image --- */
 
+/* What is imported has a digest, whatever it is called. */
+static bool is_same_image(const struct job *job)
+{
+    if (job->digest[0] || job->named.digest[0])
+        return strcmp(job->digest, job->named.digest) == 0;
+    return strcmp(job->path, job->named.image) == 0;
+}
+
 /* A named container is made of one image, and of no other with its name. */
 static int check_image(const struct job *job, struct vitrine_error *err)
 {
@@ -27,7 +36,7 @@ static int check_image(const struct job *job, struct vitrine_error *err)
 
     if (!job->named.exists)
         return 0;
-    if (strcmp(job->path, job->named.image) != 0)
+    if (!is_same_image(job))
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "container %s is made from image %s, not from %s: leave "
                             "--container-image out, or choose another name",
@@ -42,7 +51,8 @@ static int check_image(const struct job *job, struct vitrine_error *err)
     return 0;
 }
 
-/* One file has one name, however it was found: for what outlives this step. */
+/* One file has one name, however it was found: for what outlives this step. What is in
+ * the cache is called as the user calls it. */
 static int find_path(struct job *job, struct vitrine_error *err)
 {
     char link[64], path[PATH_MAX];
@@ -50,18 +60,26 @@ static int find_path(struct job *job, struct vitrine_error *err)
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", job->image_fd);
     ssize_t n = readlink(link, path, sizeof(path) - 1);
     path[n < 0 ? 0 : n] = '\0';
-    job->path = strdup(path[0] == '/' ? path : job->name);
+    job->path = strdup(path[0] == '/' && !job->digest[0] ? path : job->name);
     return job->path ? 0 : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
 }
 
 static int find_image(struct job *job, struct vitrine_error *err)
 {
     struct vitrine_spec spec = *job->spec;
+    struct lookup found;
 
     if (!spec.image)
         spec.image = job->named.image;
-    if (lookup_image(job->config, &spec, &job->image_fd, &job->name, err) < 0 ||
-        image_probe(job->image_fd, job->name, &job->image.info, err) < 0 ||
+    /* A container keeps the image that it was made from, wherever its tag has moved. */
+    if (job->named.digest[0] && strcmp(spec.image, job->named.image) == 0)
+        spec.image_digest = job->named.digest;
+    if (lookup_image(job->config, &spec, &found, err) < 0)
+        return -1;
+    job->image_fd = found.fd;
+    job->name = found.name;
+    memcpy(job->digest, found.digest, sizeof(job->digest));
+    if (image_probe(job->image_fd, job->name, &job->image.info, err) < 0 ||
         find_path(job, err) < 0)
         return -1;
     return check_image(job, err);
@@ -106,6 +124,7 @@ static int mount_image(struct job *job, struct vitrine_error *err)
         .user_ns = job->fakeroot.user_ns,
         .has_ranges = job->fakeroot.has_ranges,
         .in_place = job->in_place,
+        .is_shared = job->digest[0] && importer_is_shared(job->config, job->image_fd),
     };
     return imagemount_open(&wish, job->image_fd, &job->image, err);
 }
@@ -267,7 +286,7 @@ int start_record(struct job *job, struct vitrine_error *err)
         return 0;
     if (imagemount_print(job->image_fd, &job->image.info, print, sizeof(print), err) < 0)
         return -1;
-    return named_create(&job->named, job->path, print, err);
+    return named_create(&job->named, job->path, job->digest, print, err);
 }
 
 static int start_new(struct job *job, struct vitrine_error *err)

@@ -203,13 +203,20 @@ static neg_errno read_block(struct walk *w, uint64_t target, uint32_t offset,
     return copy_block(w->fs, position, size, offset, buf, n);
 }
 
+/* Without the tail that lies in a fragment. */
+static uint64_t count_blocks(const struct sqfs *fs, const struct sqfs_inode *inode)
+{
+    uint32_t block_size = fs->super.block_size;
+    bool has_tail = inode->file.fragment == SQFS_NONE && inode->size % block_size;
+
+    return inode->size / block_size + (has_tail ? 1 : 0);
+}
+
 neg_errno sqfs_file_read(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset,
                          uint8_t *buf, size_t size)
 {
     uint32_t block_size = fs->super.block_size;
-    bool has_fragment = inode->file.fragment != SQFS_NONE;
-    uint64_t blocks =
-        inode->size / block_size + (!has_fragment && inode->size % block_size ? 1 : 0);
+    uint64_t blocks = count_blocks(fs, inode);
     size_t done = 0;
     struct walk w;
 
@@ -234,4 +241,41 @@ neg_errno sqfs_file_read(struct sqfs *fs, const struct sqfs_inode *inode, uint64
         done += n;
     }
     return (neg_errno)done;
+}
+
+neg_errno sqfs_file_data(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset,
+                         uint64_t most, uint64_t *ret_begin, uint64_t *ret_end)
+{
+    uint64_t block_size = fs->super.block_size;
+    uint64_t blocks = count_blocks(fs, inode), target = offset / block_size;
+    uint64_t begin = inode->size, end = inode->size, position;
+    bool found = false;
+    struct walk w;
+
+    if (!S_ISREG(inode->mode))
+        return -EINVAL;
+    walk_start(&w, fs, inode, blocks, target);
+    for (; target < blocks; target++) {
+        uint32_t size;
+        int rc;
+
+        do {
+            rc = walk_next(&w, &position, &size);
+        } while (rc == 0 && w.next <= target);
+        if (rc < 0)
+            return rc;
+        if (size > 0 && !found)
+            begin = target * block_size;
+        found = found || size > 0;
+        if (found && (size == 0 || target * block_size - begin >= most)) {
+            end = target * block_size;
+            break;
+        }
+    }
+    /* The tail is no hole. */
+    if (!found && offset < inode->size && inode->file.fragment != SQFS_NONE)
+        begin = blocks * block_size;
+    *ret_begin = begin < offset ? offset : begin;
+    *ret_end = end < *ret_begin ? *ret_begin : end;
+    return 0;
 }

@@ -128,6 +128,10 @@ neg_errno sqfs_dir_find(const struct sqfs *fs, const struct sqfs_inode *dir,
 /* sqfs-file.c. Returns the number of bytes read, which is less than size at the end. */
 neg_errno sqfs_file_read(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset,
                          uint8_t *buf, size_t size);
+/* The next data at `offset` or behind it, without a hole, and up to `most` bytes of it
+ * (rounded up to blocks); begin and end are the file's size if there is none. */
+neg_errno sqfs_file_data(struct sqfs *fs, const struct sqfs_inode *inode, uint64_t offset,
+                         uint64_t most, uint64_t *ret_begin, uint64_t *ret_end);
 
 /* sqfs-xattr.c. Both return the size of the result; with size 0 that is all they do. */
 neg_errno sqfs_xattr_list(const struct sqfs *fs, const struct sqfs_inode *inode,

@@ -6,7 +6,7 @@
 #include <sqfs/error.h>
 #include <string.h>
 
-/* In job->seen, where other first numbers are devices. */
+/* In job->host.seen, where other first numbers are devices. */
 #define SEEN_IMAGE UINT64_MAX
 
 #define OVERLAY_PREFIX "user.overlay."
@@ -23,14 +23,15 @@ static neg_errno tell_xattr(void *arg, const char *name, const void *value, size
     /* Nobody in the container sees these. */
     if (strncmp(name, OVERLAY_PREFIX, strlen(OVERLAY_PREFIX)) == 0)
         return 0;
-    return sqfs_xattr_writer_add(job->output->xattrs, name, value, size) == 0 ? 0
-                                                                              : -ENOMEM;
+    return sqfs_xattr_writer_add(job->host.output->xattrs, name, value, size) == 0
+               ? 0
+               : -ENOMEM;
 }
 
 static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t *ret,
                        struct vitrine_error *err)
 {
-    sqfs_xattr_writer_t *writer = job->output->xattrs;
+    sqfs_xattr_writer_t *writer = job->host.output->xattrs;
     union map_value known;
     uint32_t set;
     int rc;
@@ -44,16 +45,16 @@ static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t
     }
     rc = sqfs_xattr_writer_begin(writer, 0);
     if (rc != 0)
-        return output_fail(job->output, rc, err);
+        return output_fail(job->host.output, rc, err);
     rc = sqfs_xattr_each(job->fs, inode, tell_xattr, job);
     if (rc < 0)
         return damaged(rc, err);
     rc = sqfs_xattr_writer_end(writer, &set);
     if (rc != 0)
-        return output_fail(job->output, rc, err);
+        return output_fail(job->host.output, rc, err);
     rc = map_add(&job->xattr_sets, 0, inode->xattr, (union map_value){.set = set});
     if (rc < 0)
-        return output_fail(job->output, SQFS_ERROR_ALLOC, err);
+        return output_fail(job->host.output, SQFS_ERROR_ALLOC, err);
     *ret = set;
     return 0;
 }
@@ -61,10 +62,10 @@ static int copy_xattrs(struct job *job, const struct sqfs_inode *inode, uint32_t
 struct tree_node *image_node(struct job *job, const struct sqfs_inode *inode,
                              struct vitrine_error *err)
 {
-    struct tree_node *node = arena_take(&job->arena, sizeof(*node));
+    struct tree_node *node = arena_take(&job->host.arena, sizeof(*node));
 
     if (!node) {
-        (void)output_fail(job->output, SQFS_ERROR_ALLOC, err);
+        (void)output_fail(job->host.output, SQFS_ERROR_ALLOC, err);
         return NULL;
     }
     node->mode = inode->mode;
@@ -72,8 +73,8 @@ struct tree_node *image_node(struct job *job, const struct sqfs_inode *inode,
     node->gid = inode->gid;
     node->mtime = inode->mtime;
     node->rdev = inode->rdev;
-    if (inode->mtime > job->newest)
-        job->newest = inode->mtime;
+    if (inode->mtime > job->host.newest)
+        job->host.newest = inode->mtime;
     return copy_xattrs(job, inode, &node->xattr, err) < 0 ? NULL : node;
 }
 
@@ -87,8 +88,8 @@ static int fill(struct job *job, struct tree_node *node, const struct sqfs_inode
         node->file.elsewhere = inode->ref;
         rc = raw_want(&job->raw, inode);
     } else if (S_ISLNK(inode->mode)) {
-        rc = sqfs_read_link(job->fs, inode, job->value);
-        if (rc == 0 && !(node->target = arena_text(&job->arena, job->value)))
+        rc = sqfs_read_link(job->fs, inode, job->host.value);
+        if (rc == 0 && !(node->target = arena_text(&job->host.arena, job->host.value)))
             rc = -ENOMEM;
     }
     return rc < 0 ? damaged(rc, err) : 0;
@@ -101,30 +102,30 @@ int image_add(struct job *job, struct tree_node *parent, const char *name,
     union map_value known;
     int rc = 0;
 
-    if (inode->nlink > 1 && map_find(&job->seen, SEEN_IMAGE, inode->ref, &known)) {
+    if (inode->nlink > 1 && map_find(&job->host.seen, SEEN_IMAGE, inode->ref, &known)) {
         node = known.node;
     } else {
         node = image_node(job, inode, err);
         if (!node || fill(job, node, inode, err) < 0)
             return -1;
         if (inode->nlink > 1)
-            rc = map_add(&job->seen, SEEN_IMAGE, inode->ref,
+            rc = map_add(&job->host.seen, SEEN_IMAGE, inode->ref,
                          (union map_value){.node = node});
     }
     if (rc == 0)
-        rc = tree_add(&job->arena, parent, name, node);
-    return rc < 0 ? output_fail(job->output, SQFS_ERROR_ALLOC, err) : 0;
+        rc = tree_add(&job->host.arena, parent, name, node);
+    return rc < 0 ? output_fail(job->host.output, SQFS_ERROR_ALLOC, err) : 0;
 }
 
 int image_enter(struct job *job, uint64_t ref, struct vitrine_error *err)
 {
     union map_value known;
 
-    if (map_find(&job->seen, SEEN_IMAGE, ref, &known))
+    if (map_find(&job->host.seen, SEEN_IMAGE, ref, &known))
         return vitrine_fail(err, VITRINE_EFORMAT,
                             "the image is damaged: this directory has two names");
-    return map_add(&job->seen, SEEN_IMAGE, ref, (union map_value){0}) < 0
-               ? output_fail(job->output, SQFS_ERROR_ALLOC, err)
+    return map_add(&job->host.seen, SEEN_IMAGE, ref, (union map_value){0}) < 0
+               ? output_fail(job->host.output, SQFS_ERROR_ALLOC, err)
                : 0;
 }
 

@@ -12,18 +12,14 @@
 #include "save/save-protocol.h"
 #include "base/target.h"
 
-#include <linux/limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-
-#define THREADS_MAX 64U
 
 /* Of an image that is made from a directory, as mksquashfs would choose. */
 #define BLOCK_SIZE UINT32_C(131072)
@@ -54,16 +50,6 @@ static void raise_limits(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static unsigned count_threads(void)
-{
-    cpu_set_t cpus;
-    unsigned n = 1;
-
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-        n = (unsigned)CPU_COUNT(&cpus);
-    return n < THREADS_MAX ? n : THREADS_MAX;
 }
 
 static bool parse_offset(const char *text, uint64_t *ret)
@@ -110,18 +96,11 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     struct image_files files;
     const struct write_others others = image_files(&files, job);
     struct output output;
-    struct stat st;
-    int rc = output_open(&output, fd, format, count_threads(), err);
+    int rc = output_open(&output, fd, format, output_threads(), err);
 
-    if (fstat(fd, &st) == 0) {
-        job->own_dev = st.st_dev;
-        job->own_ino = st.st_ino;
-    }
-    job->output = &output;
-    job->names = malloc(XATTR_LIST_MAX);
-    job->value = malloc(XATTR_SIZE_MAX);
-    if (rc == 0 &&
-        (!job->names || !job->value || (job->fs && raw_open(&job->raw, job->fs) < 0)))
+    if (host_open(&job->host, &output) < 0 && rc == 0)
+        rc = error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot begin");
+    if (rc == 0 && job->fs && raw_open(&job->raw, job->fs) < 0)
         rc = error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot begin");
     if (rc == 0)
         rc = merge(job, SAVE_BASE_FD, upper, err);
@@ -130,15 +109,11 @@ static int fill(struct job *job, const struct output_format *format, int fd, int
     if (rc == 0 && job->fs)
         rc = raw_copy(&job->raw, &output, err);
     if (rc == 0)
-        rc = write_tree(&output, job->root, job->newest, &others, err);
+        rc = write_tree(&output, job->root, job->host.newest, &others, err);
     output_close(&output);
-    tree_packed_free(job->packed);
+    host_close(&job->host);
     raw_close(&job->raw);
-    arena_free(&job->arena);
-    map_free(&job->seen);
     map_free(&job->xattr_sets);
-    free(job->names);
-    free(job->value);
     return rc;
 }
 

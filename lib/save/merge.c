@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "save/job.h"
-#include "save/listing.h"
+#include "sqfswrite/listing.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -56,7 +56,7 @@ int place_wrap(const struct place *place, struct vitrine_error *err)
 
 static int no_memory(struct walk *w)
 {
-    return output_fail(w->job->output, SQFS_ERROR_ALLOC, w->err);
+    return output_fail(w->job->host.output, SQFS_ERROR_ALLOC, w->err);
 }
 
 static int count_entry(struct walk *w)
@@ -65,14 +65,6 @@ static int count_entry(struct walk *w)
         return vitrine_fail(w->err, VITRINE_EUNSUPPORTED,
                             "the container has more than %d files", LIMIT_SAVE_ENTRIES);
     return 0;
-}
-
-static bool is_mounted(int fd)
-{
-    struct statx stx;
-
-    return statx(fd, "", AT_EMPTY_PATH, 0, &stx) == 0 &&
-           (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* The lower directory of that name, if it is one and shows. */
@@ -104,7 +96,7 @@ static int open_lower(struct walk *w, const struct layer *lower,
     if (ret->fd < 0 || fstat(ret->fd, &st) < 0)
         return vitrine_fail_sys(w->err, VITRINE_EINTERNAL, "it cannot be read");
     ret->dev = st.st_dev;
-    if (st.st_dev == lower->dev && !is_mounted(ret->fd))
+    if (st.st_dev == lower->dev && !host_is_mounted(ret->fd))
         ret->kind = LAYER_HOST;
     return 0;
 }
@@ -120,7 +112,7 @@ static int add_image_dir(struct walk *w, const struct place *place, unsigned dep
     if (open_lower(w, lower, item, &own) < 0 ||
         !(node = image_node(job, &own.inode, w->err)))
         return place_wrap(place, w->err);
-    if (tree_add(&job->arena, parent, item->name, node) < 0)
+    if (tree_add(&job->host.arena, parent, item->name, node) < 0)
         return no_memory(w);
     return merge_dir(w, place, depth + 1, node, NULL, &own);
 }
@@ -158,15 +150,15 @@ static int open_host_dir(struct walk *w, const struct layer *layer, const char *
         return 1;
     if (ret->fd < 0 || fstat(ret->fd, &st) < 0)
         return vitrine_fail_sys(w->err, VITRINE_EINTERNAL, "it cannot be read");
-    *node = host_node(w->job, &st);
+    *node = host_node(&w->job->host, &st);
     if (!*node)
         return no_memory(w);
     ret->dev = st.st_dev;
     /* What is mounted there is not the container's. */
-    if (st.st_dev != layer->dev || is_mounted(ret->fd))
+    if (st.st_dev != layer->dev || host_is_mounted(ret->fd))
         return 0;
     ret->kind = LAYER_HOST;
-    if (host_xattrs(w->job, ret->fd, NULL, *node, layer->is_upper ? marks : NULL,
+    if (host_xattrs(&w->job->host, ret->fd, NULL, *node, layer->is_upper ? marks : NULL,
                     w->err) < 0)
         return -1;
     ret->xwhiteouts = marks->xwhiteouts;
@@ -184,7 +176,7 @@ static int add_host_dir(struct walk *w, const struct place *place, unsigned dept
 
     if (rc == 0 && !marks.opaque && own.kind == LAYER_HOST)
         rc = open_lower(w, lower, item, &below);
-    if (rc == 0 && tree_add(&w->job->arena, parent, place->name, node) < 0)
+    if (rc == 0 && tree_add(&w->job->host.arena, parent, place->name, node) < 0)
         rc = no_memory(w);
     if (rc < 0)
         (void)place_wrap(place, w->err);
@@ -228,12 +220,12 @@ static int add_from_host(struct walk *w, const struct place *up, unsigned depth,
         return place_wrap(&place, w->err);
     }
     if (is_whiteout(layer, name, &st) ||
-        (st.st_dev == w->job->own_dev && st.st_ino == w->job->own_ino))
+        (st.st_dev == w->job->host.own_dev && st.st_ino == w->job->host.own_ino))
         return 0;
     if (S_ISDIR(st.st_mode))
         return add_host_dir(w, &place, depth, parent, layer, lower, item);
-    return host_add(w->job, parent, layer->fd, layer->dev, name, &st, layer->is_upper,
-                    w->err) < 0
+    return host_add(&w->job->host, parent, layer->fd, layer->dev, name, &st,
+                    layer->is_upper, w->err) < 0
                ? place_wrap(&place, w->err)
                : 0;
 }
@@ -313,10 +305,10 @@ static int open_root(struct walk *w, int fd, bool is_upper, struct layer *ret,
         return vitrine_fail_sys(w->err, VITRINE_EINTERNAL, "it cannot be examined");
     *ret = (struct layer){
         .kind = LAYER_HOST, .is_upper = is_upper, .fd = fd, .dev = st.st_dev};
-    *node = host_node(w->job, &st);
+    *node = host_node(&w->job->host, &st);
     if (!*node)
         return no_memory(w);
-    if (host_xattrs(w->job, fd, NULL, *node, is_upper ? &marks : NULL, w->err) < 0)
+    if (host_xattrs(&w->job->host, fd, NULL, *node, is_upper ? &marks : NULL, w->err) < 0)
         return -1;
     ret->xwhiteouts = marks.xwhiteouts;
     return 0;

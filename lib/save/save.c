@@ -11,6 +11,7 @@
 #include "save/save.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/spawn.h"
 #include "base/syscalls.h"
 #include "build-config.h"
 #include "privileged/caps.h"
@@ -20,11 +21,9 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 /* Tests start the program that they have built. */
 #ifndef SAVE_PROGRAM
@@ -39,43 +38,23 @@
  * can write for ever. */
 #define LATE_MAX 1000
 
-/* Descriptors are moved above this first, so that none is overwritten by another. */
-#define ABOVE_ALL 64
-
 /* The program's ends. */
 struct ends {
     int control, answers;
     int hello; /* a socket, until its exec */
 };
 
-static neg_errno place_fds(const struct save_spec *spec, const struct ends *ends)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int wanted[] = {null,
-                          null,
-                          null,
-                          ends->control,
-                          spec->base,
-                          spec->upper >= 0 ? spec->upper : null,
-                          spec->directory,
-                          ends->answers};
-    int high[sizeof(wanted) / sizeof(*wanted)];
-
-    for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
-        if ((high[i] = fcntl(wanted[i], F_DUPFD_CLOEXEC, ABOVE_ALL)) < 0)
-            return -errno;
-    for (size_t i = 0; i < sizeof(high) / sizeof(*high); i++)
-        if (dup2(high[i], (int)i) < 0)
-            return -errno;
-    return 0;
-}
+/* Who it becomes, and whom it tells. */
+struct program {
+    int user_ns, hello;
+};
 
 /*
  * In the user namespace uid 0 is the user himself, and the capabilities that entering
  * gives count for his own ids alone. That he may trace processes in there does not let
  * him into this one before its exec: its memory belongs to the host's namespace.
  */
-static neg_errno become(int user_ns)
+static neg_errno enter(int user_ns)
 {
     int rc;
 
@@ -98,58 +77,44 @@ static neg_errno tell_process(int hello)
     return self < 0 ? self : fd_send(hello, &message, sizeof(message), self);
 }
 
-/* The process until its exec; says why if there is none. */
-static void program_main(const struct save_spec *spec, const struct ends *ends)
+static neg_errno become(void *arg)
 {
-    struct save_message message = {.ok = 0};
+    const struct program *program = arg;
+    int rc = enter(program->user_ns);
+
+    return rc < 0 ? rc : tell_process(program->hello);
+}
+
+static neg_errno start(const struct save_spec *spec, const struct ends *ends)
+{
     char offset[24] = "-";
     char *const argv[] = {(char *)"vitrine-save", offset, (char *)spec->name, NULL};
     char *const envp[] = {NULL};
-    int hello = fcntl(ends->hello, F_DUPFD_CLOEXEC, ABOVE_ALL);
-    int rc = setsid() < 0 || chdir("/") < 0 ? -errno : become(spec->user_ns);
-    sigset_t none;
+    const int fds[] = {
+        [STDIN_FILENO] = -1,
+        [STDOUT_FILENO] = -1,
+        [STDERR_FILENO] = -1,
+        [SAVE_CONTROL_FD] = ends->control,
+        [SAVE_BASE_FD] = spec->base,
+        [SAVE_UPPER_FD] = spec->upper,
+        [SAVE_DIRECTORY_FD] = spec->directory,
+        [SAVE_ANSWERS_FD] = ends->answers,
+    };
+    struct program program = {.user_ns = spec->user_ns, .hello = ends->hello};
+    const struct spawn spawn = {
+        .program = SAVE_PROGRAM,
+        .argv = argv,
+        .envp = envp,
+        .fds = fds,
+        .nfds = sizeof(fds) / sizeof(*fds),
+        .detached = true,
+        .become = become,
+        .arg = &program,
+    };
 
     if (!spec->is_directory)
         (void)snprintf(offset, sizeof(offset), "%" PRIu64, spec->offset);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int signal_nr = 1; signal_nr < NSIG; signal_nr++)
-        (void)signal(signal_nr, SIG_DFL);
-    if (rc == 0)
-        rc = place_fds(spec, ends);
-    if (rc == 0)
-        rc = tell_process(hello);
-    if (rc == 0) {
-        /* Everything else of slurmstepd's goes; what is above 64 closes on exec. */
-        (void)sys_close_range(SAVE_ANSWERS_FD + 1, ABOVE_ALL - 1, 0);
-        (void)sys_close_range(ABOVE_ALL, ~0U, CLOSE_RANGE_CLOEXEC);
-        (void)execve(SAVE_PROGRAM, argv, envp);
-        rc = -errno;
-    }
-    (void)snprintf(message.text, sizeof(message.text),
-                   "cannot start this node's " SAVE_PROGRAM ": %s", strerror(-rc));
-    (void)fd_send(hello, &message, sizeof(message), -1);
-    _exit(1);
-}
-
-/* Forks twice, so that it is nobody's child that a task could wait for. */
-static neg_errno start(const struct save_spec *spec, const struct ends *ends)
-{
-    int status;
-    pid_t pid = fork();
-
-    if (pid < 0)
-        return -errno;
-    if (pid == 0) {
-        pid = fork();
-        if (pid == 0)
-            program_main(spec, ends);
-        _exit(pid < 0 ? 1 : 0);
-    }
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return status == 0 ? 0 : -EAGAIN;
+    return spawn_start(&spawn);
 }
 
 /*
@@ -257,11 +222,6 @@ static int greet(int hello, struct save_process *ret, struct vitrine_error *err)
     if (rc < 0)
         return error_from(err, VITRINE_EINTERNAL, rc,
                           "cannot start the process that saves the container");
-    if (message.ok != SAVE_WORKS)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
-    /* Another one comes if the exec fails. */
-    if (fd_recv(hello, &message, sizeof(message), false, &(int){-1}) == 0)
-        return vitrine_fail(err, VITRINE_EINTERNAL, "%s", message.text);
     return receive(ret, -1, VITRINE_EUSAGE, err);
 }
 
@@ -277,7 +237,7 @@ int save_start(const struct save_spec *spec, struct save_process *ret,
     close_all((const int[]){theirs.control, theirs.answers, theirs.hello}, 3);
     if (rc < 0)
         (void)error_from(err, VITRINE_EINTERNAL, rc,
-                         "cannot start the process that saves the container");
+                         "cannot start this node's " SAVE_PROGRAM);
     else
         rc = greet(hello, &ours, err);
     close_all(&hello, 1);

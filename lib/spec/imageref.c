@@ -4,10 +4,10 @@
  * name says nothing of what a file is, and nothing is opened here.
  */
 #include "spec/imageref.h"
-#include "base/limits.h"
 #include "spec/registryref.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -108,11 +108,12 @@ int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error 
     return 0;
 }
 
-int imageref_fail_registry(const struct imageref *ref, struct vitrine_error *err)
+bool imageref_as_registry(const struct imageref *ref, char ret[IMAGEREF_REGISTRY_MAX])
 {
-    return vitrine_fail(err, VITRINE_EUNSUPPORTED,
-                        "image %s is in a registry: this version runs files and "
-                        "directories only; convert it first, for example with apptainer "
-                        "pull or enroot import",
-                        ref->text);
+    struct registryref registry;
+
+    if (ref->kind != IMAGEREF_NAME || has_file_ending(ref->text))
+        return false;
+    (void)snprintf(ret, IMAGEREF_REGISTRY_MAX, "docker://%s", ref->text);
+    return registryref_parse(ret, &registry, NULL) == 0;
 }

@@ -4,6 +4,7 @@
 
 /* What the text of --container-image means, before anybody looks for the image. */
 #include "base/error.h"
+#include "base/limits.h"
 
 enum imageref_kind {
     IMAGEREF_NONE,     /* "none": no container */
@@ -28,7 +29,11 @@ struct imageref {
  */
 int imageref_parse(const char *text, struct imageref *ret, struct vitrine_error *err);
 
-/* Fails for an IMAGEREF_REGISTRY where only files and directories can be used. */
-int imageref_fail_registry(const struct imageref *ref, struct vitrine_error *err);
+/*
+ * For sites where a name may stand for docker://NAME (Compat=pyxis): that, if it can be
+ * one and does not end as files do. False for all other kinds.
+ */
+#define IMAGEREF_REGISTRY_MAX (LIMIT_IMAGE_REF + sizeof("docker://"))
+bool imageref_as_registry(const struct imageref *ref, char ret[IMAGEREF_REGISTRY_MAX]);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <sqfs/error.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@
  * the job's. */
 #define BACKLOG        8U
 #define BACKLOG_MEMORY (64U * 1024 * 1024)
+
+/* Compressing more at a time would take memory that nobody expects. */
+#define THREADS_MAX 64U
 
 static int file_read(sqfs_file_t *base, sqfs_u64 offset, void *buf, size_t size)
 {
@@ -150,6 +154,16 @@ static int write_options(struct output *output)
     return rc < 0 ? rc : 0;
 }
 
+unsigned output_threads(void)
+{
+    cpu_set_t cpus;
+    unsigned n = 1;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        n = (unsigned)CPU_COUNT(&cpus);
+    return n < THREADS_MAX ? n : THREADS_MAX;
+}
+
 static int make_processor(struct output *output, unsigned threads)
 {
     unsigned most = BACKLOG_MEMORY / output->format.block_size;
@@ -218,6 +232,11 @@ int output_open(struct output *output, int fd, const struct output_format *forma
 
 void output_close(struct output *output)
 {
+    /* libsquashfs loses the memory of blocks that are on their way. */
+    if (output->processor && !output->flushed) {
+        (void)sqfs_block_processor_end_file(output->processor);
+        (void)sqfs_block_processor_finish(output->processor);
+    }
     sqfs_destroy(output->processor);
     sqfs_destroy(output->writer);
     sqfs_destroy(output->fragments);
@@ -233,6 +252,7 @@ int output_flush(struct output *output, struct vitrine_error *err)
 {
     int rc = sqfs_block_processor_finish(output->processor);
 
+    output->flushed = rc == 0;
     return rc == 0 ? 0 : output_fail(output, rc, err);
 }
 

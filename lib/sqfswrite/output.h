@@ -47,10 +47,16 @@ struct output {
     sqfs_id_table_t *ids;
     sqfs_xattr_writer_t *xattrs;
     uint8_t *buf; /* OUTPUT_BUFFER bytes */
+    bool flushed;
+    /* Asked by output_pack() after so many bytes whether to go on (-1: no); NULL: yes.
+     * Set it after output_open(). */
+    int (*look)(void *arg, size_t bytes, struct vitrine_error *err);
+    void *look_arg;
 };
 
 /* Begins to write to `fd`, an empty file open for reading and writing; the caller closes
- * both, also after a failure. `output` need not be zeroed. */
+ * both, also after a failure, when what was packed must still be there. `output` need not
+ * be zeroed. */
 int output_open(struct output *output, int fd, const struct output_format *format,
                 unsigned threads, struct vitrine_error *err);
 void output_close(struct output *output);
@@ -83,6 +89,18 @@ int output_add(struct output_stream *stream, const void *data, size_t size,
 /* A hole: costs nothing, however large. */
 int output_skip(struct output_stream *stream, uint64_t size, struct vitrine_error *err);
 int output_end(struct output_stream *stream, struct vitrine_error *err);
+
+/* Whether SquashFS has a place for it, and it is not one of overlayfs' own, which nobody
+ * in a container sees. */
+bool output_has_xattr(const char *name);
+/* A set of attributes; *ret is for tree_node.xattr, and the same for equal sets. */
+int output_begin_xattrs(struct output *output, struct vitrine_error *err);
+int output_add_xattr(struct output *output, const char *name, const void *value,
+                     size_t size, struct vitrine_error *err);
+int output_end_xattrs(struct output *output, uint32_t *ret, struct vitrine_error *err);
+
+/* As many threads as this process may run at a time, within reason. */
+unsigned output_threads(void);
 
 /* Waits until all that was packed is written. */
 int output_flush(struct output *output, struct vitrine_error *err);

@@ -44,6 +44,8 @@ static int pack_range(struct output *output, int fd, uint64_t position, uint64_t
         if (rc != 0)
             return output_fail(output, rc, err);
         position += (uint64_t)n;
+        if (output->look && output->look(output->look_arg, (size_t)n, err) < 0)
+            return -1;
     }
     return 0;
 }

@@ -118,6 +118,12 @@ void map_free(struct map *map)
     *map = (struct map){0};
 }
 
+/* As the kernel's new_encode_dev(). */
+uint32_t tree_device(uint32_t major, uint32_t minor)
+{
+    return (minor & 0xffU) | major << 8 | (minor & ~0xffU) << 12;
+}
+
 neg_errno tree_add(struct arena *arena, struct tree_node *dir, const char *name,
                    struct tree_node *node)
 {

@@ -32,6 +32,7 @@ union map_value {
     struct tree_node *node;
     uint64_t position;
     uint32_t set;
+    const void *other;
 };
 
 struct map_slot {
@@ -100,6 +101,9 @@ struct tree_entry {
     struct tree_node *node;
     char name[];
 };
+
+/* For tree_node.rdev. */
+uint32_t tree_device(uint32_t major, uint32_t minor);
 
 /* Puts `node` behind the other entries of `dir`. */
 neg_errno tree_add(struct arena *arena, struct tree_node *dir, const char *name,

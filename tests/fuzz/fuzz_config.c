@@ -16,13 +16,38 @@ static void claim(bool true_)
 
 static void check_image(const struct config_image *image)
 {
-    claim(image->image ? image->image[0] == '/' : !image->required);
+    claim(image->image || !image->required);
+    claim(!image->image || image->imported || image->image[0] == '/');
+    claim(!image->imported || !image->required);
 }
 
 static void check_paths(char **paths, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         claim(paths[i][0] == '/' && paths[i][1] != '\0');
+}
+
+static void check_registries(const struct config *config)
+{
+    for (size_t i = 0; i < config->nregistries; i++) {
+        const struct config_registry *r = &config->registries[i];
+
+        claim(config_registry_for(config, r->host) == r);
+        claim(!r->ca_file || r->ca_file[0] == '/');
+        for (size_t j = 0; j < r->nmirrors; j++)
+            claim(strstr(r->mirrors[j], "://") && !strchr(r->mirrors[j], '@'));
+    }
+}
+
+static void check_cache(const struct config *config)
+{
+    char *dir = config_cache_dir(config, "user", "/home/user", NULL);
+    char *other = config_cache_dir(config, "other", "/home/other", NULL);
+
+    claim(!dir || (dir[0] == '/' && !strstr(dir, "/../") && !strstr(dir, "//")));
+    claim(!config->cache_owner || (dir && other && strcmp(dir, other) == 0));
+    free(dir);
+    free(other);
 }
 
 static void check(const struct config *config)
@@ -48,6 +73,8 @@ static void check(const struct config *config)
               (!found && !config->images[p->image].image));
     }
     (void)config_image_for(config, NULL);
+    check_registries(config);
+    check_cache(config);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

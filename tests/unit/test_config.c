@@ -148,6 +148,20 @@ START_TEST(bare_name_stands_for_a_file_in_the_first_image_dir)
 }
 END_TEST
 
+START_TEST(default_image_may_be_in_a_registry)
+{
+    struct config *config = parse("Image=docker://debian:12\n"
+                                  "PartitionName=gpu Image=\"nvcr.io#nvidia/cuda:12\"\n"
+                                  "PartitionName=cpu Image=/x");
+
+    expect_image(config, "other", "docker://debian:12", false);
+    expect_image(config, "gpu", "nvcr.io#nvidia/cuda:12", false);
+    ck_assert(config->global.imported);
+    ck_assert(!config_image_for(config, "cpu")->imported);
+    config_free(config);
+}
+END_TEST
+
 START_TEST(thousands_of_partitions_are_found)
 {
     char *text = NULL, name[16];
@@ -246,15 +260,16 @@ static const struct {
                              "free of '.', '..', and needless slashes"},
     {"MountInclude=/", "conf:1: MountInclude cannot be '/'"},
     /* images */
-    {"Image=./x", "conf:1: Image must be an absolute path, a name in ImageDir, or none, "
-                  "not './x'"},
-    {"Image=~/x", "conf:1: Image must be an absolute path, a name in ImageDir, or none, "
-                  "not '~/x'"},
+    {"Image=./x", "conf:1: Image must be an absolute path, a name in ImageDir, an image "
+                  "in a registry, or none, not './x'"},
+    {"Image=~/x", "conf:1: Image must be an absolute path, a name in ImageDir, an image "
+                  "in a registry, or none, not '~/x'"},
     {"Image=x.sqfs",
      "conf:1: Image=x.sqfs is not an absolute path, and there is no ImageDir"},
-    {"Image=docker://x", "conf:1: Image: image docker://x is in a registry: this version "
-                         "runs files and directories only; convert it first, for "
-                         "example with apptainer pull or enroot import"},
+    {"Image=docker://x:",
+     "conf:1: Image: image docker://x:: the tag behind ':' is empty"},
+    {"Image=docker://x Required=yes", "conf:1: Required=yes needs an image that is a "
+                                      "file or a directory, not docker://x"},
     {"Image=file:///x", "conf:1: Image: write the path of the image without file://, not "
                         "file:///x"},
     {"Required=yes", "conf:1: Required=yes needs an Image"},
@@ -341,6 +356,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, partition_goes_before_the_global_image);
     tcase_add_test(tc, partition_does_not_inherit_required);
     tcase_add_test(tc, bare_name_stands_for_a_file_in_the_first_image_dir);
+    tcase_add_test(tc, default_image_may_be_in_a_registry);
     tcase_add_test(tc, thousands_of_partitions_are_found);
     tcase_add_loop_test(tc, mistake_is_told_with_its_line, 0,
                         sizeof(mistakes) / sizeof(*mistakes));

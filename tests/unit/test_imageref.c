@@ -85,6 +85,38 @@ START_TEST(text_tells_the_kind)
 }
 END_TEST
 
+START_TEST(name_may_stand_for_a_registry)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"ubuntu", "docker://ubuntu"},
+        {"ubuntu:22.04", "docker://ubuntu:22.04"},
+        {"nvidia/cuda", "docker://nvidia/cuda"},
+        {"nvcr.io/nvidia/cuda:12", "docker://nvcr.io/nvidia/cuda:12"},
+        {"ubuntu.sqsh", NULL},
+        {"images/x.SIF", NULL},
+        {"my image", NULL},
+        {"Ubuntu", NULL},
+        {"./ubuntu", NULL},
+        {"/ubuntu", NULL},
+        {"none", NULL},
+        {"docker://ubuntu", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[IMAGEREF_REGISTRY_MAX];
+        struct imageref ref;
+
+        ck_assert_int_eq(imageref_parse(cases[i].text, &ref, NULL), 0);
+        ck_assert_msg(imageref_as_registry(&ref, text) == (cases[i].want != NULL), "%s",
+                      cases[i].text);
+        if (cases[i].want)
+            ck_assert_str_eq(text, cases[i].want);
+    }
+}
+END_TEST
+
 START_TEST(bad_texts_are_refused)
 {
     static const struct {
@@ -187,6 +219,7 @@ static Suite *make_suite(void)
     TCase *tc = tcase_create("imageref");
 
     tcase_add_test(tc, text_tells_the_kind);
+    tcase_add_test(tc, name_may_stand_for_a_registry);
     tcase_add_test(tc, bad_texts_are_refused);
     tcase_add_test(tc, length_is_limited);
     tcase_add_test(tc, nothing_is_read_beyond_the_limit);

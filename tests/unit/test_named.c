@@ -67,7 +67,7 @@ static void must_create(void)
 
     must_open(&named);
     ck_assert_int_eq(named_prepare(&named, NULL), 0);
-    ck_assert_int_eq(named_create(&named, IMAGE, PRINT, NULL), 0);
+    ck_assert_int_eq(named_create(&named, IMAGE, "", PRINT, NULL), 0);
     named_close(&named);
 }
 
@@ -111,7 +111,7 @@ START_TEST(what_is_created_stays_and_says_its_image)
     ck_assert_str_eq(named.image, IMAGE);
     ck_assert_str_eq(named.print, PRINT);
     ck_assert_int_eq(named_prepare(&named, NULL), 0);
-    ck_assert_int_eq(named_create(&named, "/another", "print", NULL), 0);
+    ck_assert_int_eq(named_create(&named, "/another", "", "print", NULL), 0);
     named_close(&named);
     ck_assert_str_eq(tree_read(at("a/image")), IMAGE "\n" PRINT "\n");
     ck_assert_str_eq(tree_read(at("a/upper/file")), "text");
@@ -132,7 +132,7 @@ START_TEST(stale_beginning_does_not_get_into_the_next)
     ck_assert_int_eq(faccessat(tree, at("a/upper"), F_OK, 0), 0);
     ck_assert_int_lt(faccessat(tree, at("a/upper/usr"), F_OK, 0), 0);
     ck_assert_int_lt(faccessat(tree, at("a/work/work"), F_OK, 0), 0);
-    ck_assert_int_eq(named_create(&named, IMAGE, PRINT, NULL), 0);
+    ck_assert_int_eq(named_create(&named, IMAGE, "", PRINT, NULL), 0);
     named_close(&named);
     ck_assert_str_eq(tree_read(at("a/image")), IMAGE "\n" PRINT "\n");
 }
@@ -235,7 +235,7 @@ static char await_other(struct named *named, bool create, bool started)
         open_and_tell(tell[1]);
     }
     if (create)
-        ck_assert_int_eq(named_create(named, IMAGE, PRINT, NULL), 0);
+        ck_assert_int_eq(named_create(named, IMAGE, "", PRINT, NULL), 0);
     if (started)
         ck_assert_int_eq(named_started(named, NULL), 0);
     told = (struct pollfd){.fd = tell[0], .events = POLLIN};
@@ -281,7 +281,7 @@ static void open_often(int times, bool create)
              0);
         must(unlinkat(named.dir, "alone", 0) == 0);
         if (create && i == times / 2)
-            must(named_create(&named, IMAGE, PRINT, NULL) == 0);
+            must(named_create(&named, IMAGE, "", PRINT, NULL) == 0);
         named_close(&named);
     }
     _exit(0);

@@ -396,7 +396,7 @@ START_TEST(wrong_text_of_the_source_that_counts_is_an_error_that_names_it)
         const char *message;
     } cases[] = {
         {{FLAG("image=")}, FLAG("image: the value is empty")},
-        {{FLAG("image=docker://x"), VITRINE("IMAGE=/a")}, FLAG("image: image docker")},
+        {{FLAG("image=docker://X"), VITRINE("IMAGE=/a")}, FLAG("image: image docker")},
         {{FLAG("image=/a"), SUBMIT("IMAGE=\x1b[2J")}, FLAG("image: the value has")},
         {{VITRINE("IMAGE=file:///x"), PYXIS("IMAGE=/a")}, VITRINE("IMAGE: write the")},
         {{SUBMIT("IMAGE=file:///x")}, SUBMIT("IMAGE: write the path")},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VITRINE_SAVE_LISTING_H
-#define VITRINE_SAVE_LISTING_H
+#ifndef VITRINE_SQFSWRITE_LISTING_H
+#define VITRINE_SQFSWRITE_LISTING_H
 
 /* The names of one directory, sorted as strcmp(3) does, as SquashFS wants them. */
 #include "image/sqfs.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user, in vitrine-save. */
-#include "save/listing.h"
+/* Runs as the user. */
+#include "sqfswrite/listing.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
 
