@@ -72,6 +72,63 @@
 #define LIMIT_SAVE_ENTRIES 50000000
 #define LIMIT_SAVE_DEPTH   2048
 
+/* HTTP. A header of an answer: signed URLs and tokens take 4 KiB, nothing needs more. */
+#define LIMIT_HTTP_HEADERS 65536
+#define LIMIT_HTTP_URL     8192
+/* What is kept of the body of an error, one JSON object with a sentence, and read more.
+ */
+#define LIMIT_HTTP_ERROR   16384
+#define LIMIT_HTTP_DROPPED (1024UL * 1024)
+/* As browsers do twice: a registry needs two. */
+#define LIMIT_HTTP_REDIRECTS 10
+/* Failures in a row, without LIMIT_HTTP_PROGRESS bytes in between: with pauses of 0.5 s
+ * that double, half a minute, in which a server starts again. Who is not there at all is
+ * not waited for that long. */
+#define LIMIT_HTTP_TRIES    7
+#define LIMIT_HTTP_CONNECTS 3
+#define LIMIT_HTTP_PROGRESS 65536
+/* Pauses, in ms. Longer ones that Retry-After asks for are made up to LIMIT_RETRY_AFTER
+ * seconds: Docker Hub's quota, which can take hours, is better told to the user. */
+#define LIMIT_HTTP_PAUSE  16000
+#define LIMIT_RETRY_AFTER 120
+/* Of a connection with TLS, and without any data: in ms. */
+#define LIMIT_HTTP_CONNECT  15000
+#define LIMIT_HTTP_PATIENCE 30000
+
+/* Layers are fetched in parts of so many bytes, by so many threads, into so many buffers:
+ * 56 MiB. A part costs a round trip or two, which 8 MiB hide even at 100 MB/s on each
+ * connection; blob stores give 25 to 100 MB/s on one. */
+#define LIMIT_FETCH_PART    (8UL * 1024 * 1024)
+#define LIMIT_FETCH_THREADS 5
+#define LIMIT_FETCH_WINDOW  7
+
+/* A bearer token's document: JSON Web Tokens with many scopes have 4 to 8 KiB. */
+#define LIMIT_TOKEN 65536
+
+/* A JSON document from a registry: those of the distribution specification accept
+ * manifests of 4 MiB. Its values take up to 0.7 KiB of memory each; LIMIT_LAYERS layers
+ * with annotations need a third of these. The formats need a depth of 5. */
+#define LIMIT_JSON_SIZE   (4UL * 1024 * 1024)
+#define LIMIT_JSON_VALUES 100000
+#define LIMIT_JSON_DEPTH  32
+
+/* A file with credentials, what a helper answers, and how long it may take: it may ask a
+ * server for a token, but nobody will type a pass phrase. */
+#define LIMIT_CREDENTIALS (1024L * 1024)
+#define LIMIT_HELPER      65536
+#define LIMIT_HELPER_MS   30000L
+/* A word of a netrc file: tokens and keys of service accounts have up to 4 KiB. */
+#define LIMIT_NETRC_WORD 16384
+
+/* Layers of an image: Docker builds 127 at most. Entries of an index: one for each
+ * platform, and one for what attests it; the largest known have 50. */
+#define LIMIT_LAYERS        1024
+#define LIMIT_INDEX_ENTRIES 1024
+
+/* One layer, as it is stored: more than any file server would hand out; so many of these
+ * do not overflow 64 bits. */
+#define LIMIT_LAYER_SIZE (1ULL << 50)
+
 /* How long it counts that a registry gave an image to a user, who then gets it from a
  * cache of all users without a request: a job may wait in a queue for days, and runs on
  * nodes from which the registry may not be reached. Whoever loses his right to an image
@@ -92,31 +149,6 @@
 
 /* Nobody works at anything in the cache for so long without changing its time. */
 #define LIMIT_STORE_IDLE_S 3600
-
-/* HTTP. A header of an answer: signed URLs and tokens take 4 KiB, nothing needs more. */
-#define LIMIT_HTTP_HEADERS 65536
-#define LIMIT_HTTP_URL     8192
-/* What is kept of the body of an error, one JSON object with a sentence, and read more. */
-#define LIMIT_HTTP_ERROR   16384
-#define LIMIT_HTTP_DROPPED (1024 * 1024)
-/* As browsers do twice: a registry needs two. */
-#define LIMIT_HTTP_REDIRECTS 10
-/* Failures in a row, without LIMIT_HTTP_PROGRESS bytes in between: with pauses of 0.5 s
- * that double, half a minute, in which a server starts again. Who is not there at all is
- * not waited for that long. */
-#define LIMIT_HTTP_TRIES    7
-#define LIMIT_HTTP_CONNECTS 3
-#define LIMIT_HTTP_PROGRESS 65536
-/* Pauses, in ms. Longer ones that Retry-After asks for are made up to LIMIT_RETRY_AFTER
- * seconds: Docker Hub's quota, which can take hours, is better told to the user. */
-#define LIMIT_HTTP_PAUSE  16000
-#define LIMIT_RETRY_AFTER 120
-/* Of a connection with TLS, and without any data: in ms. */
-#define LIMIT_HTTP_CONNECT  15000
-#define LIMIT_HTTP_PATIENCE 30000
-
-/* A bearer token's document: JSON Web Tokens with many scopes have 4 to 8 KiB. */
-#define LIMIT_TOKEN 65536
 
 /* A window of zstd, as a power of two: 128 MiB is the most that zstd(1) makes without
  * being told to (--ultra -22), and unpacks without being told to. */
@@ -142,20 +174,5 @@
 /* Directories in each other: PATH_MAX cannot name what is deeper. */
 #define LIMIT_IMPORT_DEPTH 2048
 
-/* A JSON document from a registry: those of the distribution specification accept
- * manifests of 4 MiB. Its values take up to 0.7 KiB of memory each; LIMIT_LAYERS layers
- * with annotations need a third of these. The formats need a depth of 5. */
-#define LIMIT_JSON_SIZE   (4UL * 1024 * 1024)
-#define LIMIT_JSON_VALUES 100000
-#define LIMIT_JSON_DEPTH  32
-
-/* Layers of an image: Docker builds 127 at most. Entries of an index: one for each
- * platform, and one for what attests it; the largest known have 50. */
-#define LIMIT_LAYERS        1024
-#define LIMIT_INDEX_ENTRIES 1024
-
-/* One layer, as it is stored: more than any file server would hand out; so many of these
- * do not overflow 64 bits. */
-#define LIMIT_LAYER_SIZE (1ULL << 50)
 
 #endif

@@ -138,7 +138,8 @@ static int add_content(struct job *job, unsigned number, struct layer *layer,
         if (!entry || entry->number != at)
             continue;
         if (told.size != entry->size)
-            return vitrine_fail(err, VITRINE_EFORMAT, "it is not the same when read again");
+            return vitrine_fail(err, VITRINE_EFORMAT,
+                                "it is not the same when read again");
         if (pack(job, layer, entry->size, entry->packed, err) < 0)
             return vitrine_wrap(err, "%.300s", entry->path);
     }
@@ -285,8 +286,8 @@ int build_image(const struct build *build, int fd, struct vitrine_error *err)
     int rc;
 
     if (nlayers > LIMIT_IMPORT_LAYERS)
-        return vitrine_fail(err, VITRINE_EUNSUPPORTED, "the image has more than %d layers",
-                            LIMIT_IMPORT_LAYERS);
+        return vitrine_fail(err, VITRINE_EUNSUPPORTED,
+                            "the image has more than %d layers", LIMIT_IMPORT_LAYERS);
     job = calloc(1, sizeof(*job));
     if (!job)
         return error_from(err, VITRINE_EINTERNAL, ENOMEM, "cannot import");

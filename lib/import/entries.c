@@ -53,7 +53,8 @@ static int clean(const char *path, char ret[PATH_MAX], struct vitrine_error *err
         if (len == 0 || (len == 1 && at[0] == '.'))
             continue;
         if (len == 2 && at[0] == '.' && at[1] == '.')
-            return vitrine_fail(err, VITRINE_EFORMAT, "a name must not lead upwards (..)");
+            return vitrine_fail(err, VITRINE_EFORMAT,
+                                "a name must not lead upwards (..)");
         if (len > NAME_MAX)
             return vitrine_fail(err, VITRINE_EFORMAT,
                                 "a name is longer than %d bytes, which Linux cannot have",
@@ -63,8 +64,7 @@ static int clean(const char *path, char ret[PATH_MAX], struct vitrine_error *err
                                 "it is longer than %d bytes, which Linux cannot have",
                                 PATH_MAX - 1);
         is_aufs = is_aufs || (strncmp(at, AUFS, strlen(AUFS)) == 0 &&
-                              (len != strlen(OPAQUE) ||
-                               strncmp(at, OPAQUE, len) != 0));
+                              (len != strlen(OPAQUE) || strncmp(at, OPAQUE, len) != 0));
         if (used > 0)
             ret[used++] = '/';
         memcpy(ret + used, at, len);
@@ -210,8 +210,8 @@ static int read_node(struct entries *entries, struct layer *layer,
     case S_IFBLK:
         if (told->major > 0xfff || told->minor > 0xfffff)
             return vitrine_fail(err, VITRINE_EFORMAT,
-                                "it is device %u:%u, which Linux cannot have", told->major,
-                                told->minor);
+                                "it is device %u:%u, which Linux cannot have",
+                                told->major, told->minor);
         entry->rdev = tree_device(told->major, told->minor);
         break;
     default:
@@ -289,9 +289,9 @@ static int add(struct entries *entries, unsigned number, struct layer *layer,
         rc = tell_shade(entries, number, entry, err);
     if (rc < 0)
         return -1;
-    *ret_content = entry->kind == ENTRY_NODE && S_ISREG(entry->mode) &&
-                   (entry->size == 0 ||
-                    !shade_hides(&entries->shade, number, entry->path));
+    *ret_content =
+        entry->kind == ENTRY_NODE && S_ISREG(entry->mode) &&
+        (entry->size == 0 || !shade_hides(&entries->shade, number, entry->path));
     if (*ret_content && !(entry->packed = entries_packed(entries)))
         return no_memory(err);
     append(&entries->layers[number], entry);

@@ -22,10 +22,10 @@ struct entry {
     struct entry *next; /* of its layer */
     /* "a/b", from the root, without empty components, "." and ".."; "" is the root. */
     const char *path;
-    const char *name;      /* its last component */
-    const char *target;    /* of a link: as it is, or like `path` if it is a hard one */
-    uint32_t number;       /* in its archive */
-    enum entry_kind kind;  /* the rest is of ENTRY_NODE */
+    const char *name;     /* its last component */
+    const char *target;   /* of a link: as it is, or like `path` if it is a hard one */
+    uint32_t number;      /* in its archive */
+    enum entry_kind kind; /* the rest is of ENTRY_NODE */
     uint32_t mode, uid, gid, mtime, rdev, xattr;
     uint64_t size;              /* of a regular file */
     struct tree_packed *packed; /* of one; NULL: its content was passed over */

@@ -98,6 +98,8 @@ static int set_xattrs(struct file *f, const struct sqfs_inode *inode,
     return 0;
 }
 
+#define SET_BITS ((mode_t)(S_ISUID | S_ISGID))
+
 mode_t extract_mode(struct extract *x, const struct stat *st,
                     const struct sqfs_inode *inode)
 {
@@ -117,15 +119,18 @@ mode_t extract_mode(struct extract *x, const struct stat *st,
 static int set_mode(const struct file *f, const struct sqfs_inode *inode,
                     struct vitrine_error *err)
 {
+    mode_t mode = inode->mode & 07777;
     struct stat st;
-    int rc = f->fd >= 0 ? fstat(f->fd, &st)
+    int rc = 0;
+
+    if (mode & SET_BITS) {
+        rc = f->fd >= 0 ? fstat(f->fd, &st)
                         : fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW);
-
-    if (rc == 0) {
-        mode_t mode = extract_mode(f->x, &st, inode);
-
-        rc = f->fd >= 0 ? fchmod(f->fd, mode) : fchmodat(f->dir, f->name, mode, 0);
+        if (rc == 0)
+            mode = extract_mode(f->x, &st, inode);
     }
+    if (rc == 0)
+        rc = f->fd >= 0 ? fchmod(f->fd, mode) : fchmodat(f->dir, f->name, mode, 0);
     return rc == 0 ? 0
                    : vitrine_fail_sys(err, VITRINE_EINTERNAL, "its mode cannot be set");
 }

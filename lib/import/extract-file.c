@@ -117,14 +117,16 @@ static int add_pieces(struct extract *x, struct file *file, struct vitrine_error
     const struct sqfs_inode *inode = &file->inode;
     uint64_t begin, end = 0;
 
-    /* With its size first, what is not written is a hole. */
-    if (inode->size > 0 && ftruncate(file->fd, (off_t)inode->size) < 0)
-        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "it cannot be made so large");
     while (end < inode->size && !atomic_load(&x->failed)) {
+        bool is_first = end == 0;
         int rc = sqfs_file_data(x->fs, inode, end, PIECE, &begin, &end);
 
         if (rc < 0)
             return error_from(err, VITRINE_EFORMAT, rc, "the image is damaged there");
+        /* With its size first, what is not written is a hole. */
+        if (is_first && (begin > 0 || end < inode->size) &&
+            ftruncate(file->fd, (off_t)inode->size) < 0)
+            return vitrine_fail_sys(err, VITRINE_EINTERNAL, "it cannot be made so large");
         if (begin < end && add_piece(x, file, begin, end, err) < 0)
             return -1;
     }

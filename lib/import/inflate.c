@@ -2,7 +2,6 @@
 /* Runs as the user, on a thread of its own (feed.c). */
 #include "import/inflate.h"
 #include "base/limits.h"
-#include "build-config.h"
 
 #include <errno.h>
 #include <limits.h>

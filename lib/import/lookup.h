@@ -26,8 +26,8 @@ struct lookup {
     struct spot *last;
 };
 
-/* The directory that the first `len` bytes of `path` lead to, if it is there; *ret is NULL
- * otherwise. */
+/* The directory that the first `len` bytes of `path` lead to, if it is there; *ret is
+ * NULL otherwise. */
 int lookup_dir(struct lookup *lookup, const char *path, size_t len, struct spot **ret,
                struct vitrine_error *err);
 /* The same, and what is missing is made. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs as the user. What leads nowhere is an error, as it is where layers are unpacked. */
+/* Runs as the user. What leads nowhere is an error, as it is where layers are unpacked.
+ */
 #include "import/merge.h"
 #include "base/limits.h"
 #include "import/lookup.h"
@@ -114,7 +115,8 @@ static int apply_node(struct merge *m, struct entry *entry, struct vitrine_error
         touch(m, &m->spots.root);
         return 0;
     }
-    if (lookup_make_dir(&m->lookup, entry->path, dir_length(entry->path, name), &parent, err) < 0)
+    if (lookup_make_dir(&m->lookup, entry->path, dir_length(entry->path, name), &parent,
+                        err) < 0)
         return -1;
     spot = spots_find(&m->spots, parent, name, strlen(name));
     if (spot && !(is_dir && spot->is.is_dir)) {

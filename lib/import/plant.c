@@ -121,7 +121,6 @@ int plant(struct entries *entries, const struct spot *root, struct merge_result 
     rc = make(&g, root, &ret->root);
     if (rc == 0)
         rc = plant_dir(&g, root, ret->root);
-    return rc < 0
-               ? error_from(err, VITRINE_EINTERNAL, rc, "the image has too many files")
-               : 0;
+    return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "the image has too many files")
+                  : 0;
 }

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 
 #include <json-c/json.h>
+#include <json-c/printbuf.h>
 #include <string.h>
 
 /* All that stands outside of texts. json-c takes more, even if it is told to be strict:
@@ -113,6 +114,8 @@ int document_parse(const char *text, size_t size, struct json_object **ret,
         (void)fail_syntax(cause, end, err);
     else
         rc = check_document(document, count.members, err);
+    /* It holds the last text, which may have been a password. */
+    explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
     json_tokener_free(tokener);
     if (rc == 0)
         *ret = document;
@@ -124,6 +127,30 @@ int document_parse(const char *text, size_t size, struct json_object **ret,
 void document_free(struct json_object *document)
 {
     (void)json_object_put(document);
+}
+
+static void clear_texts(struct json_object *value)
+{
+    if (json_object_is_type(value, json_type_string)) {
+        /* Its own buffer, though it is not for others to change. */
+        explicit_bzero((char *)json_object_get_string(value),
+                       (size_t)json_object_get_string_len(value));
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++)
+            clear_texts(json_object_array_get_idx(value, i));
+    } else if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, name, member)
+        {
+            (void)name;
+            clear_texts(member);
+        }
+    }
+}
+
+void document_wipe(struct json_object *document)
+{
+    clear_texts(document);
+    document_free(document);
 }
 
 void document_freep(struct json_object **document)
@@ -170,11 +197,14 @@ int document_array(struct json_object *object, const char *name, struct json_obj
     return typed(object, name, json_type_array, "an array", ret, err);
 }
 
-static int text_of(struct json_object *value, const char *name, const char **ret,
-                   struct vitrine_error *err)
+int document_text(struct json_object *value, const char *name, const char **ret,
+                  struct vitrine_error *err)
 {
-    const char *text = json_object_get_string(value);
+    const char *text;
 
+    if (!json_object_is_type(value, json_type_string))
+        return vitrine_fail(err, VITRINE_EFORMAT, "its '%s' is not a text", name);
+    text = json_object_get_string(value);
     if (!text)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
     if (strlen(text) != (size_t)json_object_get_string_len(value))
@@ -191,7 +221,7 @@ int document_string(struct json_object *object, const char *name, const char **r
     if (typed(object, name, json_type_string, "a text", &value, err) < 0)
         return -1;
     if (value)
-        return text_of(value, name, ret, err);
+        return document_text(value, name, ret, err);
     *ret = NULL;
     return 0;
 }
@@ -207,7 +237,7 @@ static int fill(struct json_object *array, const char *name, const char **list,
         if (!json_object_is_type(value, json_type_string))
             return vitrine_fail(err, VITRINE_EFORMAT,
                                 "element %zu of its '%s' is not a text", i + 1, name);
-        if (text_of(value, name, &list[i], err) < 0)
+        if (document_text(value, name, &list[i], err) < 0)
             return -1;
     }
     return 0;
@@ -230,7 +260,7 @@ int document_strings(struct json_object *object, const char *name, const char **
     list = calloc(n ? n : 1, sizeof(*list));
     if (!list)
         return vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
-    rc = single  ? text_of(value, name, list, err)
+    rc = single  ? document_text(value, name, list, err)
          : value ? fill(value, name, list, err)
                  : 0;
     if (rc < 0) {
@@ -266,6 +296,13 @@ int document_number(struct json_object *object, const char *name, uint64_t max,
 size_t document_length(struct json_object *array)
 {
     return array ? json_object_array_length(array) : 0;
+}
+
+int document_check_object(struct json_object *value, struct vitrine_error *err)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return vitrine_fail(err, VITRINE_EFORMAT, "it is not an object");
+    return 0;
 }
 
 int document_element(struct json_object *array, size_t i, struct json_object **ret,

@@ -18,6 +18,8 @@ struct json_object;
 int document_parse(const char *text, size_t size, struct json_object **ret,
                    struct vitrine_error *err);
 void document_free(struct json_object *document); /* NULL: nothing */
+/* The same for one with secrets: clears all texts first. */
+void document_wipe(struct json_object *document);
 
 /* For `cleanup_document struct json_object *x = NULL`. */
 void document_freep(struct json_object **document);
@@ -42,6 +44,11 @@ int document_number(struct json_object *object, const char *name, uint64_t max,
                     uint64_t *ret, struct vitrine_error *err);
 
 bool document_has(struct json_object *object, const char *name);
+
+/* Of a value that document_each() shows. */
+int document_check_object(struct json_object *value, struct vitrine_error *err);
+int document_text(struct json_object *value, const char *name, const char **ret,
+                  struct vitrine_error *err);
 
 /* Of an array (NULL: empty); elements that are no objects are an error. */
 size_t document_length(struct json_object *array);

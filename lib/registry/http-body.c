@@ -23,9 +23,8 @@ void http_body_begin(struct http_body *body, bool at_origin)
     body->bad_header = body->broken = false;
     answer->status = 0;
     answer->ranged = false;
+    answer->elsewhere = !at_origin;
     answer->size = 0;
-    free(answer->location);
-    answer->location = NULL;
 }
 
 bool http_body_wants_range(const struct http_body *body)
@@ -50,12 +49,7 @@ static void keep(char *buf, size_t size, const char *value, bool append)
 {
     size_t used = append ? strlen(buf) : 0;
 
-    if (used > 0 && used + 2 < size) {
-        memcpy(buf + used, ", ", 2);
-        used += 2;
-    }
-    if (used < size)
-        (void)snprintf(buf + used, size - used, "%s", value);
+    (void)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "", value);
 }
 
 /* "bytes 100-199/1000" */

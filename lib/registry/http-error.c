@@ -46,7 +46,7 @@ static int fail_untrusted(struct vitrine_error *err, CURLcode code, const char *
                             "the certificates that are trusted cannot be read (%s): see "
                             "SSL_CERT_FILE, and CAFile in vitrine.conf",
                             detail);
-    return vitrine_fail(err, VITRINE_EPERM,
+    return vitrine_fail(err, VITRINE_ENETWORK,
                         "the certificate of %s is not trusted (%s); if its authority is "
                         "the site's own, name that with CAFile= in the line "
                         "Registry=%s of vitrine.conf, or in SSL_CERT_FILE",
@@ -86,8 +86,11 @@ int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
     case HTTP_UNREACHABLE:
         return fail_to_connect(err, code, host, proxy, detail);
     case HTTP_NO_TLS:
-        return vitrine_fail(err, VITRINE_ENETWORK, "%s: no TLS connection (%s)", host,
-                            detail);
+        return vitrine_fail(err, VITRINE_ENETWORK,
+                            "%s: no TLS connection (%s); if it speaks only http, the "
+                            "administrator can allow that with AllowHTTP=yes in the line "
+                            "Registry=%s of vitrine.conf",
+                            host, detail, host);
     case HTTP_ANSWERED:
     case HTTP_STOPPED:
     case HTTP_BROKEN:

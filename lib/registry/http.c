@@ -252,10 +252,12 @@ static int next_url(struct http *http, const struct http_body *body, const char 
 static int follow(struct http *http, struct http_body *body, CURLcode *ret,
                   struct vitrine_error *err)
 {
-    cleanup_free char *at = NULL;
+    struct http_answer *answer = body->answer;
 
+    free(answer->location);
+    answer->location = NULL;
     for (unsigned hops = 0;; hops++) {
-        const char *url = at ? at : body->request->url;
+        const char *url = answer->location ? answer->location : body->request->url;
         char *to = NULL;
 
         *ret = exchange(http, body, url);
@@ -263,15 +265,14 @@ static int follow(struct http *http, struct http_body *body, CURLcode *ret,
             *ret = CURLE_OK;
         if (*ret != CURLE_OK)
             return http_body_fail(body, url, err);
-        if (next_url(http, body, url, hops, &to, err) < 0)
+        if (http_body_finish(body, err) < 0 ||
+            next_url(http, body, url, hops, &to, err) < 0)
             return -1;
         if (!to)
-            break;
-        free(at);
-        at = to;
+            return 0;
+        free(answer->location);
+        answer->location = to;
     }
-    body->answer->location = steal_ptr(&at);
-    return http_body_finish(body, err);
 }
 
 /* --- tries ----------------------------------------------------------------------------
@@ -286,12 +287,12 @@ static void remark(const struct http *http, const char *url, long pause,
     if (!watch || !watch->remark)
         return;
     http_host(url, host, sizeof(host));
-    if (answer->failure == HTTP_ANSWERED && answer->status >= 400)
+    if (answer->failure == HTTP_ANSWERED)
         (void)snprintf(what, sizeof(what), "has answered %ld", answer->status);
     else
         (void)snprintf(what, sizeof(what), "%s",
-                       answer->failure == HTTP_UNREACHABLE ? "cannot be reached"
-                                                           : "broke off");
+                       answer->failure == HTTP_BROKEN ? "broke off"
+                                                      : "cannot be reached");
     (void)snprintf(line, sizeof(line), "%s %s; trying again in %ld s", host, what,
                    (pause + 999) / 1000);
     watch->remark(watch->arg, line);

@@ -44,7 +44,8 @@ struct http_request {
                       whose answer.taken it is: goes on there */
     /*
      * Takes what comes of the body; returns false to end the transfer, which is no error.
-     * Only bytes of a 2xx answer come here, each once whatever was retried. NULL: the
+     * Only bytes of a 2xx answer come here, each once whatever was retried; the answer's
+     * status, ranged, location and elsewhere are known by then. NULL: the
      * body goes to http_answer.body.
      */
     bool (*sink)(void *arg, const void *data, size_t size);
@@ -77,6 +78,7 @@ struct http_answer {
                                  the origin of the request's URL answered */
     unsigned retry_after;     /* seconds; 0: nothing was said */
     char *location;           /* the URL that answered in the end, if redirected */
+    bool elsewhere;           /* and that is of another origin */
 };
 
 /* Opening and closing are for one thread at a time. */

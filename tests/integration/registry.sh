@@ -21,7 +21,7 @@ layout() {
 }
 
 # tls_make: once per test, a certification authority $tls/ca.pem, and a certificate of it for
-# localhost, 127.0.0.1 and *.test: $tls/server.pem with $tls/server.key. The default store of
+# localhost, 127.0.0.1 and registry.test: $tls/server.pem with $tls/server.key. The default store of
 # this machine does not know the authority.
 tls_make() {
     [ ! -e "$tls/server.pem" ] || return 0
@@ -33,7 +33,7 @@ tls_make() {
         openssl req $ec -keyout "$tls/server.key" -out "$tls/server.csr" -subj /CN=localhost &&
         openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -days 3 \
             -CAcreateserial -out "$tls/server.pem" -extfile <(printf 'subjectAltName=%s\n' \
-                'DNS:localhost,DNS:*.test,IP:127.0.0.1,IP:::1')
+                'DNS:localhost,DNS:registry.test,IP:127.0.0.1,IP:::1')
 } >"$T/.tls" 2>&1
 
 # registry_start NAME [OPTION]...: the distribution's docker-registry. Options:
@@ -71,7 +71,7 @@ registry_start() {
         "storage: {filesystem: {rootdirectory: $storage}, delete: {enabled: true}}" \
         "http: {addr: '127.0.0.1:0', secret: test$http}" >"$dir/config.yml"
     docker-registry serve "$dir/config.yml" >>"$dir/access.log" 2>>"$dir/error.log" 8>&- &
-    wait_for 20 grep -q 'msg="listening on ' "$dir/error.log" || {
+    wait_for 20 grep -qs 'msg="listening on ' "$dir/error.log" || {
         report "registry $name runs" 1
         diagnose "$(cat "$dir/error.log")"
         exit 1
@@ -80,10 +80,12 @@ registry_start() {
 }
 
 # registry_push SOURCE NAME/REPOSITORY:TAG [SKOPEO-OPTION]...: copies with skopeo, whatever it
-# knows as a source: oci:DIR:TAG, docker-archive:FILE. An index as a whole, with --all. Options
-# of use: --format v2s2, --format oci, --dest-creds USER:PASSWORD.
+# knows as a source: oci:DIR:TAG, docker-archive:FILE. An index as a whole, all bytes as they
+# are unless the format is another: --format v2s2.
 registry_push() {
-    skopeo copy -q --insecure-policy --all --dest-tls-verify=false "${@:3}" "$1" \
+    local as_is=--preserve-digests
+    [[ " $* " != *' v2s2 '* ]] || as_is=''
+    skopeo copy -q --insecure-policy --all ${as_is:+"$as_is"} --dest-tls-verify=false "${@:3}" "$1" \
         "docker://${REGISTRY[${2%%/*}]}/${2#*/}" >"$T/.push" 2>&1 || {
         report "push $1 to $2" 1
         diagnose "$(cat "$T/.push")"
@@ -131,7 +133,7 @@ registry_count() {
 #   token           issues tokens, at /token (registry_start NAME token=FRONT)
 #   token=FRONT     the same, signed as by that one
 #   proxy           is a forward proxy instead
-#   user=USER:PASSWORD[:REFRESH-TOKEN]    whom a token server or a proxy knows
+#   user='USER PASSWORD [REFRESH-TOKEN]'  whom a token server or a proxy knows
 # Sets REGISTRY[NAME], so that it can be used as a registry's name everywhere.
 front_start() {
     local name=$1 upstream=$2 option dir=$T/front.$1 options=()
@@ -156,8 +158,7 @@ front_start() {
             ;;
         proxy) options+=(--proxy) ;;
         user=*)
-            option=${option#*=}:none
-            echo "${option//:/ }" | cut -d' ' -f1-3 >>"$dir/users"
+            cut -d' ' -f1-3 <<<"${option#*=} none" >>"$dir/users"
             ;;
         *) report "front_start: no option $option" 1 && return 1 ;;
         esac
@@ -172,7 +173,7 @@ front_start() {
 }
 
 # front_rules NAME [RULE]...: these and no others, from now on; the log starts anew. See
-# registry-front for what a rule is: "REGEX ACTION [ARGUMENT]... [times=N] [after=N]".
+# registry-front for what a rule is: "[METHOD] REGEX ACTION [ARGUMENT]...".
 front_rules() {
     local dir=$T/front.$1
     rm -f "$dir/go"
@@ -208,7 +209,7 @@ vitrine_conf() {
     printf '%s\n' "$@" >"$T/vitrine.conf"
 }
 
-# import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import" as USER1, with these
+# import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import -q" as USER1, with these
 # variables. Ends within a minute.
 import() {
     local variables=()
@@ -216,7 +217,7 @@ import() {
         variables+=("$1")
         shift
     done
-    as_user env "${variables[@]}" timeout 60 "$vitrine" import --config "$T/vitrine.conf" "$@"
+    as_user env "${variables[@]}" timeout 60 "$vitrine" import -q --config "$T/vitrine.conf" "$@"
 }
 
 # refused NAME REGEX IMPORT-ARGUMENT...: the import fails, and says just this, in one line.
