@@ -78,7 +78,7 @@
 /* What is kept of the body of an error, one JSON object with a sentence, and read more.
  */
 #define LIMIT_HTTP_ERROR   16384
-#define LIMIT_HTTP_DROPPED (1024 * 1024)
+#define LIMIT_HTTP_DROPPED (1024UL * 1024)
 /* As browsers do twice: a registry needs two. */
 #define LIMIT_HTTP_REDIRECTS 10
 /* Failures in a row, without LIMIT_HTTP_PROGRESS bytes in between: with pauses of 0.5 s

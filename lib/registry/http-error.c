@@ -46,7 +46,7 @@ static int fail_untrusted(struct vitrine_error *err, CURLcode code, const char *
                             "the certificates that are trusted cannot be read (%s): see "
                             "SSL_CERT_FILE, and CAFile in vitrine.conf",
                             detail);
-    return vitrine_fail(err, VITRINE_EPERM,
+    return vitrine_fail(err, VITRINE_ENETWORK,
                         "the certificate of %s is not trusted (%s); if its authority is "
                         "the site's own, name that with CAFile= in the line "
                         "Registry=%s of vitrine.conf, or in SSL_CERT_FILE",

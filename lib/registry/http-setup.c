@@ -81,7 +81,7 @@ static neg_errno append_file(int to, const char *path)
 {
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
     cleanup_free char *data = NULL;
-    size_t size;
+    size_t size = 0;
     neg_errno rc = fd < 0 ? -errno : fd_read_all(fd, CA_MAX, &data, &size);
 
     if (rc == 0)

@@ -287,12 +287,12 @@ static void remark(const struct http *http, const char *url, long pause,
     if (!watch || !watch->remark)
         return;
     http_host(url, host, sizeof(host));
-    if (answer->failure == HTTP_ANSWERED && answer->status >= 400)
+    if (answer->failure == HTTP_ANSWERED)
         (void)snprintf(what, sizeof(what), "has answered %ld", answer->status);
     else
         (void)snprintf(what, sizeof(what), "%s",
-                       answer->failure == HTTP_UNREACHABLE ? "cannot be reached"
-                                                           : "broke off");
+                       answer->failure == HTTP_BROKEN ? "broke off"
+                                                      : "cannot be reached");
     (void)snprintf(line, sizeof(line), "%s %s; trying again in %ld s", host, what,
                    (pause + 999) / 1000);
     watch->remark(watch->arg, line);

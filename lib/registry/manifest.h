@@ -62,6 +62,12 @@ int manifest_parse(const char *json, size_t size, const char *media_type,
                    const struct manifest_platform *platform, bool *ret_is_index,
                    struct manifest_blob *ret_chosen, struct manifest *ret,
                    struct vitrine_error *err);
+/* The same for index.json of an OCI layout: the image with a tag, or the only one ("").
+ */
+int manifest_layout(const char *json, size_t size, const char *tag,
+                    const struct manifest_platform *platform, struct manifest_blob *ret,
+                    struct vitrine_error *err);
+
 void manifest_free(struct manifest *manifest);
 
 /*

@@ -98,12 +98,10 @@ static bool big_headers(int fd)
 {
     static char line[1024];
 
-    memset(line, 'x', sizeof(line));
-    memcpy(line, "X-Y: ", 5);
-    memcpy(line + sizeof(line) - 2, "\r\n", 2);
+    (void)snprintf(line, sizeof(line), "X-Y: %0*d\r\n", (int)sizeof(line) - 8, 0);
     (void)server_write(fd, "HTTP/1.1 200 OK\r\n", 17);
     for (int i = 0; i < 5000; i++)
-        if (!server_write(fd, line, sizeof(line)))
+        if (!server_write(fd, line, strlen(line)))
             return false;
     return server_write(fd, "\r\n", 2);
 }
@@ -122,7 +120,7 @@ static bool odd_body(struct server *s, int fd, const struct server_request *requ
         unsigned n = atomic_fetch_add(&s->shared->n[0], 1);
         struct server_request plain = {.head = "\r\n"};
 
-        return server_blob(fd, &plain, blob, BLOB_SIZE, (n + 1) * 300000);
+        return server_blob(fd, &plain, blob, BLOB_SIZE, (n + 1UL) * 300000);
     }
     if (is_path(request, "/stall")) {
         if (atomic_fetch_add(&s->shared->n[1], 1) > 0)
