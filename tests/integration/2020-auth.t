@@ -220,7 +220,7 @@ front_start other-basic basic
 for name in front other-basic; do
     allow "$name" tokens bearer store
     auths me "$password" "${REGISTRY[$name]}" | user_file .docker/config.json
-    front_rules "$name" "GET blobs/ redirect http://${REGISTRY[store]}" 'manifests/ header Set-Cookie:session=s3ss10n'
+    front_rules "$name" "GET blobs/ redirect http://${REGISTRY[store]}" 'manifests/ header Set-Cookie:session=s3ss10n;Path=/'
     front_rules store
     got "$name: blobs are elsewhere" "docker://${REGISTRY[$name]}/private/app:v1"
     is "$name: all four" "$(front_log store | grep -o '^GET .*blobs/[^ ]*' | sort -u | wc -l)" 4
