@@ -79,6 +79,8 @@ static void *wait_for_end(void *arg)
         {.fd = IMPORT_RESULT_FD},
     };
 
+    /* Of this thread: the other one's is cleared whenever it becomes the user. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     while (poll(pollers, 2, -1) < 0 && errno == EINTR)
         ;
     if (pollers[0].revents)
@@ -104,8 +106,6 @@ static int watch_for_end(struct program *program)
     }
     (void)pthread_sigmask(SIG_SETMASK, &program->ends, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
-        return -1;
     return pthread_create(&thread, NULL, wait_for_end, program) == 0 ? 0 : -1;
 }
 
@@ -128,16 +128,32 @@ static bool is_believed(const char *variable)
     return false;
 }
 
-/* The account's program: who the user is tells the kernel, not he himself. */
-static int distrust(struct program *program, struct vitrine_error *err)
+/*
+ * The account's program: who the user is tells the kernel, not he himself. CONFIG is his
+ * choice, but among files that root alone can have written, and of these one that names
+ * the account as CacheOwner (sharing.c). With another, or for images that are not shared,
+ * the process becomes the user for good, as if the program were nobody special's.
+ */
+static int distrust(struct program *program, const struct config *config,
+                    struct vitrine_error *err)
 {
-    const struct passwd *entry = getpwuid(getuid());
+    const struct passwd *entry;
+    struct registryref ref;
     size_t n = 0, count = 0;
 
     if (geteuid() == 0)
         return vitrine_fail(err, VITRINE_ECONFIG,
                             "vitrine-import must not be set-user-ID root: it belongs to "
                             "the account that CacheOwner names, or to nobody special");
+    if (registryref_parse(program->spec.image, &ref, err) < 0)
+        return -1;
+    if (!sharing_wanted(config, &ref)) {
+        int rc = realuser_become();
+
+        return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user")
+                      : 0;
+    }
+    entry = getpwuid(getuid());
     while (environ[count])
         count++;
     program->environ = calloc(count + 1, sizeof(*program->environ));
@@ -146,6 +162,7 @@ static int distrust(struct program *program, struct vitrine_error *err)
     for (size_t i = 0; i < count; i++)
         if (is_believed(environ[i]))
             program->environ[n++] = environ[i];
+    (void)clearenv(); /* for what libraries may look at */
     if (!entry)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "this host does not know the user with id %u",
@@ -158,7 +175,7 @@ static int distrust(struct program *program, struct vitrine_error *err)
                : vitrine_fail(err, VITRINE_EINTERNAL, "out of memory");
 }
 
-static int read_arguments(struct program *program, char **argv, struct vitrine_error *err)
+static void read_arguments(struct program *program, char **argv)
 {
     static const char *const modes[] = {
         [DISPLAY_QUIET] = "quiet", [DISPLAY_LINES] = "plain", [DISPLAY_AUTO] = "auto"};
@@ -181,7 +198,6 @@ static int read_arguments(struct program *program, char **argv, struct vitrine_e
         .until = given(argv[ARG_UNTIL]) ? strtoll(argv[ARG_UNTIL], NULL, 10) : 0,
         .watch = &program->watch,
     };
-    return realuser_differs() ? distrust(program, err) : 0;
 }
 
 static int import(struct program *program, char **argv, int *ret_fd,
@@ -190,12 +206,13 @@ static int import(struct program *program, char **argv, int *ret_fd,
     const char *path = given(argv[ARG_CONFIG]);
     struct config *config;
 
-    if (read_arguments(program, argv, err) < 0)
-        return -1;
+    read_arguments(program, argv);
     if (path ? config_load(path, true, &config, err) < 0
              : config_parse("vitrine.conf", "", 0, &config, err) < 0)
         return -1;
-    int rc = conduct_import(config, &program->spec, &program->hold,
+    int rc = realuser_differs() ? distrust(program, config, err) : 0;
+    if (rc == 0)
+        rc = conduct_import(config, &program->spec, &program->hold,
                             &program->message.imported, ret_fd, err);
     display_close(&program->display, rc == 0);
     config_free(config);
