@@ -248,7 +248,7 @@ touch "$T/moved.latest"
 wait_for 60 job_is_over "$job"
 rm -f "/tmp/go.$job"
 like 'keeps its image when the tag has moved, and is not made of another' \
-    "$(xargs <"$T/named")" '^one one vitrine: .*container c is made from image'
+    "$(xargs <"$T/named")" '^one one .*vitrine: .*container c is made from image'
 prints 'saved' one as_user sh -c "srun -Q --container-image=$app:one --container-save=saved.sqfs true &&
     srun -Q --container-image=./saved.sqfs cat /version"
 rm -f "$home/saved.sqfs"
