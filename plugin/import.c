@@ -51,8 +51,20 @@ static int pin(const char *image, const char *digest, struct vitrine_error *err)
     return rc < 0 ? vitrine_fail(err, VITRINE_EINTERNAL, "out of memory") : 0;
 }
 
+/* For what a node imports. */
+static enum vitrine_talk tell_talk(void)
+{
+    bool quiet = is_set("quiet");
+
+    if (quiet)
+        (void)setenv(IMPORT_QUIET, "1", 1);
+    else
+        (void)unsetenv(IMPORT_QUIET);
+    return quiet ? VITRINE_TALK_NOT : VITRINE_TALK_BAR;
+}
+
 static int import(const struct vitrine_config *config, const char *image,
-                  const char *pinned, struct vitrine_error *err)
+                  const char *pinned, enum vitrine_talk talk, struct vitrine_error *err)
 {
     const char *inherited = getenv(SUBMIT_DIRECTORY);
     char buf[PASSWD_BUFFER], cwd[PATH_MAX], digest[VITRINE_DIGEST_MAX];
@@ -70,7 +82,7 @@ static int import(const struct vitrine_config *config, const char *image,
         .image_digest = pinned,
         .search = search,
         .environ = (const char *const *)environ,
-        .talk = is_set("quiet") ? VITRINE_TALK_NOT : VITRINE_TALK_BAR,
+        .talk = talk,
         .identity = {.uid = getuid(),
                      .gid = getgid(),
                      .user = found ? found->pw_name : NULL,
@@ -94,13 +106,14 @@ int import_early(const struct options *options, const char *config_path,
         is_set("test-only"))
         return 0;
     bool pinned = is_pinned(options, digest);
+    enum vitrine_talk talk = tell_talk();
     /* In a container there is neither the program nor the host's cache, perhaps. */
     if (getenv("VITRINE_IMAGE"))
         return 0;
     int rc = vitrine_config_load(config_path ? config_path : STEPD_CONFIG,
                                  config_path != NULL, &config, err);
     if (rc == 0)
-        rc = import(config, image, pinned ? digest : NULL, err);
+        rc = import(config, image, pinned ? digest : NULL, talk, err);
     else
         err->code = VITRINE_ECACHE;
     vitrine_config_free(config);

@@ -6,6 +6,9 @@
  * brought to the cache, and its digest pinned for the job. */
 #include "options.h"
 
+/* Set in the environment of a step that was asked for with -Q. */
+#define IMPORT_QUIET "SLURM_VITRINE_QUIET"
+
 /*
  * For the options that count; `config_path` as plugstack.conf says it, or NULL. On
  * failure there is no job. Adds to the environment, of which the job's is made.

@@ -8,9 +8,10 @@
 
 /* The opposite of a switch stands below it. */
 const struct option_spelling options_spellings[OPTIONS_SPELLINGS] = {
-    {"--container-image", "FILE|DIR|none",
-     "run the tasks inside this image: a SquashFS or SIF file, or a directory", NULL,
-     OPTION_IMAGE},
+    {"--container-image", "FILE|DIR|docker://IMAGE|none",
+     "run the tasks inside this image: a SquashFS or SIF file, a directory, or an image "
+     "in a registry",
+     NULL, OPTION_IMAGE},
     {"--container-mounts", "SRC[:DST[:FLAGS]][,...]",
      "show these files and directories of the host in the container", NULL,
      OPTION_MOUNTS},

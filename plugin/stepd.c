@@ -5,6 +5,7 @@
  * and its text does not reach the user. So errors are kept until a task can tell them.
  */
 #include "stepd.h"
+#include "import.h"
 #include "job.h"
 #include "leader.h"
 #include "options.h"
@@ -160,7 +161,7 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
                    struct vitrine_container *ret, struct vitrine_error *err)
 {
     static struct steppaths binds, files, scripts;
-    char typed[PATH_MAX], submitted[PATH_MAX];
+    char typed[PATH_MAX], submitted[PATH_MAX], quiet[8];
     const char *search[4] = {NULL};
     size_t n = 0;
 
@@ -192,7 +193,10 @@ static int prepare(spank_t sp, const char *image, const char *cwd,
     options_fill(&step.chosen, &spec);
     spec.image = image;
     spec.image_digest = taskenv_pinned(sp, image);
-    spec.until = is_imported(image) ? job_end(sp) : 0;
+    if (is_imported(image))
+        spec.until = job_end(sp);
+    job_getenv(sp, IMPORT_QUIET, quiet, sizeof(quiet), NULL);
+    spec.talk = quiet[0] ? VITRINE_TALK_NOT : VITRINE_TALK_LINES;
     /* PMIx compares user ids and refuses a fake root: by default nobody is one there. */
     if (spec.remap_root == VITRINE_UNSET && taskenv_has_pmix(sp))
         spec.remap_root = VITRINE_NO;

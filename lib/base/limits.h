@@ -78,7 +78,7 @@
 /* What is kept of the body of an error, one JSON object with a sentence, and read more.
  */
 #define LIMIT_HTTP_ERROR   16384
-#define LIMIT_HTTP_DROPPED (1024 * 1024)
+#define LIMIT_HTTP_DROPPED (1024UL * 1024)
 /* As browsers do twice: a registry needs two. */
 #define LIMIT_HTTP_REDIRECTS 10
 /* Failures in a row, without LIMIT_HTTP_PROGRESS bytes in between: with pauses of 0.5 s
@@ -124,6 +124,12 @@
  * platform, and one for what attests it; the largest known have 50. */
 #define LIMIT_LAYERS        1024
 #define LIMIT_INDEX_ENTRIES 1024
+
+/* An archive of docker save: entries, of which there are four for a layer, and images; and
+ * what a tar header says of names beside PATH_MAX. */
+#define LIMIT_ARCHIVE_ENTRIES 65536
+#define LIMIT_ARCHIVE_HEADER  65536UL
+#define LIMIT_ARCHIVE_IMAGES  1024
 
 /* One layer, as it is stored: more than any file server would hand out; so many of these
  * do not overflow 64 bits. */

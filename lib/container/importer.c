@@ -22,6 +22,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,8 +30,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Tests start a program of their own. */
+#ifndef IMPORT_PROGRAM
+#define IMPORT_PROGRAM VITRINE_IMPORT_PROGRAM
+#endif
+
 /* How long an image is kept for a job of which nobody knows when it ends. */
 #define LEASE_S (7LL * 24 * 3600)
+
+/* How often to look whether a signal has come that is blocked. */
+#define LOOK_MS 100
 
 /* --- without the program --- */
 
@@ -117,7 +126,7 @@ static neg_errno start(const struct config *config, const struct vitrine_spec *s
                        [IMPORT_RESULT_FD] = sock};
     cleanup_free char **env = make_environ(spec->environ);
     const struct spawn spawn = {
-        .program = VITRINE_IMPORT_PROGRAM,
+        .program = IMPORT_PROGRAM,
         .argv = (char *const *)argv,
         .envp = env,
         .fds = fds,
@@ -140,18 +149,49 @@ static neg_errno start(const struct config *config, const struct vitrine_spec *s
 static int fail_silent(const char *source, neg_errno rc, int status,
                        struct vitrine_error *err)
 {
+    if (rc == -EINTR)
+        return vitrine_fail(err, VITRINE_EINTERNAL,
+                            "the import of image %s was cancelled", source);
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "the import of image %s was ended by signal %d (%s)", source,
                             WTERMSIG(status), strsignal(WTERMSIG(status)));
-    if (rc == -EPIPE || rc == -ECONNRESET)
+    if (WIFSIGNALED(status))
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "the process that imports image %s was killed (out of "
                             "memory?)",
                             source);
     return error_from(err, VITRINE_EINTERNAL, rc,
                       "the program that imports images, %s, is out of order",
-                      VITRINE_IMPORT_PROGRAM);
+                      IMPORT_PROGRAM);
+}
+
+/* srun, and tasks of 22.05, have these blocked, and would not end before the import has:
+ * to them a signal that waits is one that has come. */
+static bool has_ended(void)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    sigset_t pending;
+
+    if (sigpending(&pending) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        if (sigismember(&pending, ends[i]) == 1)
+            return true;
+    return false;
+}
+
+static neg_errno receive(int sock, struct import_message *ret, int *ret_fd)
+{
+    struct pollfd poller = {.fd = sock, .events = POLLIN};
+    int n;
+
+    do {
+        if (has_ended())
+            return -EINTR;
+        n = poll(&poller, 1, LOOK_MS);
+    } while (n == 0 || (n < 0 && errno == EINTR));
+    return n < 0 ? -errno : fd_recv(sock, ret, sizeof(*ret), false, ret_fd);
 }
 
 /* Waits for what it has to say, and for its end. */
@@ -159,13 +199,11 @@ static int finish(const char *source, int sock, pid_t pid, struct import_message
                   int *ret_fd, struct vitrine_error *err)
 {
     cleanup_fd int fd = -1;
-    int status = 0, rc;
+    int status = 0, rc = receive(sock, ret, &fd);
 
-    do {
-        rc = fd_recv(sock, ret, sizeof(*ret), false, &fd);
-    } while (rc == -EINTR);
+    /* With SIGTERM it can remove what it has begun, if it must. */
     if (rc < 0)
-        (void)shutdown(sock, SHUT_RDWR);
+        (void)kill(pid, SIGTERM);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (rc < 0)
@@ -199,8 +237,7 @@ static int run(const struct config *config, const struct vitrine_spec *spec,
     cleanup_fd int ours = sock[0];
     if (rc < 0)
         return error_from(err, VITRINE_ECACHE, rc,
-                          "cannot import image %s: cannot start " VITRINE_IMPORT_PROGRAM,
-                          source);
+                          "cannot import image %s: cannot start " IMPORT_PROGRAM, source);
     if (finish(source, ours, pid, message, ret_fd, err) < 0)
         return -1;
     memcpy(ret_digest, message->imported.digest, VITRINE_DIGEST_MAX);

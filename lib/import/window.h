@@ -49,7 +49,7 @@ struct window {
 int window_init(struct window *window);
 void window_done(struct window *window);
 
-neg_errno window_add(struct window *window, const struct manifest_blob *layer);
+neg_errno window_add(struct window *window, const struct manifest_blob *blob);
 
 /* How many threads have something to do. */
 size_t window_work(const struct window *window);

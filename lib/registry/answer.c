@@ -11,7 +11,7 @@
 /* A token lasts as long as this if nothing is said: the specification of docker's token
  * authentication. */
 #define TOKEN_SECONDS 60
-#define TOKEN_LONGEST (24 * 3600)
+#define TOKEN_LONGEST (24UL * 3600)
 
 static struct json_object *parse(const struct http_answer *answer)
 {

@@ -73,19 +73,20 @@ static int fail_syntax(enum json_tokener_error cause, size_t at,
                         json_tokener_error_desc(cause));
 }
 
-static int check_document(struct json_object *document, size_t members,
-                          struct vitrine_error *err)
+static int check_document(struct json_object *document, enum json_type type,
+                          size_t members, struct vitrine_error *err)
 {
-    if (!json_object_is_type(document, json_type_object))
-        return vitrine_fail(err, VITRINE_EFORMAT, "its JSON is not an object");
+    if (!json_object_is_type(document, type))
+        return vitrine_fail(err, VITRINE_EFORMAT, "its JSON is not an %s",
+                            json_type_to_name(type));
     if (count_members(document) != members)
         return vitrine_fail(err, VITRINE_EFORMAT,
                             "its JSON has a name twice in one object");
     return 0;
 }
 
-int document_parse(const char *text, size_t size, struct json_object **ret,
-                   struct vitrine_error *err)
+static int parse(const char *text, size_t size, enum json_type type,
+                 struct json_object **ret, struct vitrine_error *err)
 {
     struct count count;
     struct json_tokener *tokener;
@@ -113,7 +114,7 @@ int document_parse(const char *text, size_t size, struct json_object **ret,
     if (cause != json_tokener_success)
         (void)fail_syntax(cause, end, err);
     else
-        rc = check_document(document, count.members, err);
+        rc = check_document(document, type, count.members, err);
     /* It holds the last text, which may have been a password. */
     explicit_bzero(tokener->pb->buf, (size_t)tokener->pb->size);
     json_tokener_free(tokener);
@@ -122,6 +123,18 @@ int document_parse(const char *text, size_t size, struct json_object **ret,
     else
         document_free(document);
     return rc;
+}
+
+int document_parse(const char *text, size_t size, struct json_object **ret,
+                   struct vitrine_error *err)
+{
+    return parse(text, size, json_type_object, ret, err);
+}
+
+int document_parse_array(const char *text, size_t size, struct json_object **ret,
+                         struct vitrine_error *err)
+{
+    return parse(text, size, json_type_array, ret, err);
 }
 
 void document_free(struct json_object *document)

@@ -17,6 +17,9 @@ struct json_object;
 /* The document must be an object. Free it with document_free(). */
 int document_parse(const char *text, size_t size, struct json_object **ret,
                    struct vitrine_error *err);
+/* The same for one that is an array. */
+int document_parse_array(const char *text, size_t size, struct json_object **ret,
+                         struct vitrine_error *err);
 void document_free(struct json_object *document); /* NULL: nothing */
 /* The same for one with secrets: clears all texts first. */
 void document_wipe(struct json_object *document);

@@ -49,12 +49,7 @@ static void keep(char *buf, size_t size, const char *value, bool append)
 {
     size_t used = append ? strlen(buf) : 0;
 
-    if (used > 0 && used + 2 < size) {
-        memcpy(buf + used, ", ", 2);
-        used += 2;
-    }
-    if (used < size)
-        (void)snprintf(buf + used, size - used, "%s", value);
+    (void)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "", value);
 }
 
 /* "bytes 100-199/1000" */

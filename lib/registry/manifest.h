@@ -33,6 +33,7 @@ struct manifest_blob {
     char digest[DIGEST_TEXT];
     uint64_t size;
     enum manifest_compression compression; /* of layers */
+    bool is_index; /* of an index's entry: that it is another index */
 };
 
 struct manifest {
@@ -62,6 +63,12 @@ int manifest_parse(const char *json, size_t size, const char *media_type,
                    const struct manifest_platform *platform, bool *ret_is_index,
                    struct manifest_blob *ret_chosen, struct manifest *ret,
                    struct vitrine_error *err);
+/* The same for index.json of an OCI layout: the image with a tag, or the only one ("").
+ */
+int manifest_layout(const char *json, size_t size, const char *tag,
+                    const struct manifest_platform *platform, struct manifest_blob *ret,
+                    struct vitrine_error *err);
+
 void manifest_free(struct manifest *manifest);
 
 /*

@@ -18,7 +18,9 @@ struct registry {
 struct registry_link {
     struct registry *registry;
     bool is_main;
-    struct http *https[]; /* one for each endpoint */
+    struct {
+        struct http *http;
+    } to[]; /* each endpoint */
 };
 
 /* All that a server may have; with a list of what is preferred it would choose. */
@@ -97,7 +99,7 @@ int registry_link_open(struct registry *registry, bool is_main,
 {
     const struct registry_settings *settings = &registry->settings;
     struct registry_link *link =
-        calloc(1, sizeof(*link) + registry->count * sizeof(link->https[0]));
+        calloc(1, sizeof(*link) + registry->count * sizeof(link->to[0]));
 
     if (!link)
         return vitrine_fail_sys(err, VITRINE_EINTERNAL, "no memory for connections");
@@ -112,8 +114,8 @@ int registry_link_open(struct registry *registry, bool is_main,
                                      .patience_ms = settings->patience_ms,
                                      .pause_ms = settings->pause_ms};
 
-        link->https[i] = http_open(&http, err);
-        if (!link->https[i]) {
+        link->to[i].http = http_open(&http, err);
+        if (!link->to[i].http) {
             registry_link_close(link);
             return -1;
         }
@@ -127,7 +129,7 @@ void registry_link_close(struct registry_link *link)
     if (!link)
         return;
     for (size_t i = 0; i < link->registry->count; i++)
-        http_close(link->https[i]);
+        http_close(link->to[i].http);
     free(link);
 }
 
@@ -173,7 +175,7 @@ static int try_endpoints(struct attempt *attempt,
         size_t failed = i;
 
         attempt->endpoint = &registry->endpoints[i];
-        attempt->http = attempt->link->https[i];
+        attempt->http = attempt->link->to[i].http;
         if (get(attempt, &why) == 0)
             return 0;
         if (i + 1 == registry->count || why.sys_errno == ECANCELED) {

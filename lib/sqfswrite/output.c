@@ -232,6 +232,11 @@ int output_open(struct output *output, int fd, const struct output_format *forma
 
 void output_close(struct output *output)
 {
+    /* libsquashfs loses the memory of blocks that are on their way. */
+    if (output->processor && !output->flushed) {
+        (void)sqfs_block_processor_end_file(output->processor);
+        (void)sqfs_block_processor_finish(output->processor);
+    }
     sqfs_destroy(output->processor);
     sqfs_destroy(output->writer);
     sqfs_destroy(output->fragments);
@@ -247,6 +252,7 @@ int output_flush(struct output *output, struct vitrine_error *err)
 {
     int rc = sqfs_block_processor_finish(output->processor);
 
+    output->flushed = rc == 0;
     return rc == 0 ? 0 : output_fail(output, rc, err);
 }
 

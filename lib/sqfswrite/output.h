@@ -47,6 +47,7 @@ struct output {
     sqfs_id_table_t *ids;
     sqfs_xattr_writer_t *xattrs;
     uint8_t *buf; /* OUTPUT_BUFFER bytes */
+    bool flushed;
     /* Asked by output_pack() after so many bytes whether to go on (-1: no); NULL: yes.
      * Set it after output_open(). */
     int (*look)(void *arg, size_t bytes, struct vitrine_error *err);
@@ -54,7 +55,8 @@ struct output {
 };
 
 /* Begins to write to `fd`, an empty file open for reading and writing; the caller closes
- * both, also after a failure. `output` need not be zeroed. */
+ * both, also after a failure, when what was packed must still be there. `output` need not
+ * be zeroed. */
 int output_open(struct output *output, int fd, const struct output_format *format,
                 unsigned threads, struct vitrine_error *err);
 void output_close(struct output *output);

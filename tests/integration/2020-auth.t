@@ -126,7 +126,7 @@ password $other_password
 END
 got 'USER@REGISTRY#IMAGE is the one that is meant' "docker://you@$basic#private/app:v1"
 denied 'the other one has a wrong password' "$home/.config/enroot/.credentials" "docker://me@$basic#private/app:v1"
-denied 'a user of whom nothing is known' 'them' "docker://them@$basic#private/app:v1"
+denied 'a user of whom nothing is known' "$unauthorized" "docker://them@$basic#private/app:v1"
 
 # ---- tokens -------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ for bad in 'no JSON' '{}' '{"token": ""}' '{"token": 5}' '{"token": "a\r\nHost: 
     denied "a token server that says ${bad:0:30}" "token|${REGISTRY[tokens]}" "$image"
 done
 front_rules front "GET . status 401 'WWW-Authenticate:Negotiate'"
-denied 'a way to log in that nobody knows' 'Negotiate|authenticat' "$image"
+denied 'a way to log in that nobody knows' "$unauthorized" "$image"
 front_rules tokens
 front_start secure bearer tls
 vitrine_conf "Registry=${REGISTRY[secure]} CAFile=$tls/ca.pem"
@@ -220,7 +220,7 @@ front_start other-basic basic
 for name in front other-basic; do
     allow "$name" tokens bearer store
     auths me "$password" "${REGISTRY[$name]}" | user_file .docker/config.json
-    front_rules "$name" "GET blobs/ redirect http://${REGISTRY[store]}" 'manifests/ header Set-Cookie:session=s3ss10n'
+    front_rules "$name" "GET blobs/ redirect http://${REGISTRY[store]}" 'manifests/ header Set-Cookie:session=s3ss10n;Path=/'
     front_rules store
     got "$name: blobs are elsewhere" "docker://${REGISTRY[$name]}/private/app:v1"
     is "$name: all four" "$(front_log store | grep -o '^GET .*blobs/[^ ]*' | sort -u | wc -l)" 4

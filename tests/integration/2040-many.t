@@ -10,26 +10,32 @@
 home=$(getent passwd "$USER1" | cut -d: -f6)
 cache=$home/.cache/vitrine
 registry_start main
-front_start front main
+registry_start behind storage=main
 for tag in v1 v2; do
     printf '%s\n' "image $tag" 'layer gzip' "file a $tag" 'layer none' "file $tag size=1500000" 'layer zstd' 'file c size=700000'
 done | layout "$T/app.oci"
 for tag in v1 v2; do
     registry_push "oci:$T/app.oci:$tag" "main/app:$tag"
 done
-vitrine_conf "Registry=${REGISTRY[main]} AllowHTTP=yes" "Registry=${REGISTRY[front]} AllowHTTP=yes"
+for name in front far slow; do
+    front_start $name behind
+done
+vitrine_conf "Registry=${REGISTRY[main]} AllowHTTP=yes" "Registry=${REGISTRY[front]} AllowHTTP=yes" \
+    "Registry=${REGISTRY[far]} AllowHTTP=yes" "Registry=${REGISTRY[slow]} AllowHTTP=yes"
+declare -A owners waiters
 image=docker://${REGISTRY[main]}/app:v1
 fronted=docker://${REGISTRY[front]}/app:v1
 digest=$(registry_digest main/app:v1)
 file=$cache/images/sha256-${digest#sha256:}.sqfs
 
-# on_host NAME CMD...: as on another machine, as far as its name tells.
+# on_host NAME CMD...: as on another machine, as far as its name and its boot tell.
 on_host() {
-    unshare -u sh -c 'hostname "$1"; shift; exec "$@"' sh "$1" \
-        "$top/contrib/cluster/run" --user "$USER1" timeout 100 "${@:2}"
+    [ -e "$T/boot.$1" ] || printf '%08x-0000-4000-8000-000000000000\n' "$RANDOM$RANDOM" >"$T/boot.$1"
+    unshare -um sh -c 'hostname "$1" && mount --bind "$2" /proc/sys/kernel/random/boot_id || exit; shift 2; exec "$@"' \
+        sh "$1" "$T/boot.$1" "$top/contrib/cluster/run" --user "$USER1" timeout 100 "${@:2}"
 }
-host_import() { # HOST IMAGE
-    on_host "$1" "$vitrine" import -q --config "$T/vitrine.conf" "$2"
+host_import() { # HOST IMAGE [HOME]
+    on_host "$1" env HOME="${3:-$home}" "$vitrine" import -q --config "$T/vitrine.conf" "$2"
 }
 importing() { # IMAGE
     pgrep -u "$USER1" -f "^$vitrine import .*$1"
@@ -41,6 +47,23 @@ fetched() {
             echo "$((bytes * 100 / $(stat -c %s "$T/app.oci/blobs/sha256/${path##*sha256:}")))%"
         done | sort | uniq -c | xargs
 }
+
+# Nobody can know that an owner on another machine is dead before his lock has stood still
+# for a while; nor is he who is only slow. This takes its time, and goes on in the background.
+front_rules far 'blobs/ hold 50% times=1'
+front_rules slow 'blobs/ slow 40000'
+for name in far slow; do
+    host_import "owner-$name" "docker://${REGISTRY[$name]}/app:v1" "$home/$name" >"$T/$name.owner" 2>&1 &
+    owners[$name]=$!
+done
+front_wait far holding
+front_wait slow 'blobs/'
+importing "${REGISTRY[far]}/app:v1" | xargs kill -KILL
+for name in far slow; do
+    host_import "waiter-$name" "docker://${REGISTRY[$name]}/app:v1" "$home/$name" >"$T/$name.out" 2>"$T/$name.err" &
+    waiters[$name]=$!
+done
+waiting_since=$SECONDS
 
 # ---- 64 at once ---------------------------------------------------------------------------
 
@@ -96,8 +119,6 @@ waits 'the owner goes on' none here 10
 waits 'the owner is killed' KILL here 10
 waits 'the owner is cancelled' TERM here 10
 waits 'the owner on another host is cancelled' TERM there 10
-# Nobody can know that he is dead before his lock has stood still for a while.
-waits 'the owner on another host is killed' KILL there 60
 
 # ---- no more than CacheSize ---------------------------------------------------------------
 
@@ -113,10 +134,10 @@ n() { # NUMBER: the file of an image
     echo "$cache/images/sha256-${of#sha256:}.sqfs"
 }
 # Who looks does not use: the times of use lie beside the images.
-older() { # NUMBER HOURS
+older() { # NUMBER TIME
     local of
     of=$(registry_digest "main/n:$1")
-    touch -c -d "$2 hours ago" "$(n "$1")" "$cache/leases/sha256-${of#sha256:}".used
+    touch -c -d "$2 ago" "$(n "$1")" "$cache/leases/sha256-${of#sha256:}".used
 }
 have() {
     local number
@@ -128,29 +149,29 @@ pull() { # NUMBER
     ok "image $1" import "docker://${REGISTRY[main]}/n:$1"
 }
 rm -rf "$cache"
-pull 1 && pull 2 && older 1 30 && older 2 20
+pull 1 && pull 2 && older 1 '30 hours' && older 2 '20 hours'
 pull 3
 is 'the one that was used least recently is removed' "$(have)" 23
-older 3 10
+older 3 '10 hours'
 pull 2
-older 3 30
+older 3 '30 hours'
 pull 4
 is 'to use an image counts' "$(have)" 24
-older 2 30 && older 4 20
+older 2 '30 hours' && older 4 '20 hours'
 of=$(registry_digest main/n:2)
 as_user touch -d '+2 hours' "$cache/leases/sha256-${of#sha256:}.1234"
 pull 5
 is 'one with a lease stays' "$(have)" 25
 as_user touch -d '1 hour ago' "$cache/leases/sha256-${of#sha256:}.1234"
-older 5 20
+older 5 '20 hours'
 pull 1
 is 'until that is over' "$(have)" 15
-older 1 40
+older 1 '40 hours'
 exec 7<"$(n 1)"
 pull 2
 is 'who has one open reads on' "$(have) $(head -c 4 <&7)" '25 hsqs'
 exec 7<&-
-older 2 0.5 && older 5 0.5
+older 2 '30 minutes' && older 5 '30 minutes'
 pull 3
 is 'those of the last hour stay, even if they are too many' "$(have)" 235
 
@@ -184,5 +205,19 @@ rm "$cache"
 vitrine_conf "Registry=${REGISTRY[main]} AllowHTTP=yes" 'CacheDir=%h/%u/images'
 ok 'CacheDir may have the user'\''s name' import "$image"
 like 'in it' "$out" "$home/$USER1/images/images/sha256-"
+
+# ---- what has been going on in the background ---------------------------------------------
+
+for name in far slow; do
+    wait "${waiters[$name]}"
+    report "$name: the one that waits has the image" $? || diagnose "$(cat "$T/$name.err")"
+    is "$name: it is whole" "$(unsquashfs -cat "$home/$name/.cache/vitrine/images/sha256-${digest#sha256:}.sqfs" a)" v1
+    no_partial "$name" "$home/$name/.cache/vitrine"
+done
+[ $((SECONDS - waiting_since)) -lt 60 ]
+report 'far: within a minute' $?
+wait "${owners[slow]}"
+report 'slow: the owner has ended well' $? || diagnose "$(cat "$T/slow.owner")"
+is 'slow: nobody else pulled' "$(front_log slow | grep 'blobs/' | cut -d' ' -f2 | sort | uniq -d)" ''
 
 done_testing

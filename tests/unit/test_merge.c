@@ -176,6 +176,8 @@ START_TEST(a_layer_is_read_again_only_for_hidden_content)
     ck_assert_uint_eq(memory.stops, 0);
     free(text);
     (void)close(fd);
+    while (n > 0)
+        tar_free(&layers[--n]);
 }
 END_TEST
 
