@@ -125,6 +125,12 @@
 #define LIMIT_LAYERS        1024
 #define LIMIT_INDEX_ENTRIES 1024
 
+/* An archive of docker save: entries, of which there are four for a layer, and images; and
+ * what a tar header says of names beside PATH_MAX. */
+#define LIMIT_ARCHIVE_ENTRIES 65536
+#define LIMIT_ARCHIVE_HEADER  65536UL
+#define LIMIT_ARCHIVE_IMAGES  1024
+
 /* One layer, as it is stored: more than any file server would hand out; so many of these
  * do not overflow 64 bits. */
 #define LIMIT_LAYER_SIZE (1ULL << 50)

@@ -23,7 +23,7 @@ static int read_host(char *host, struct vitrine_error *err)
     if (registryname_host((struct span){host, strlen(host)}, &ref, &why) < 0)
         return vitrine_fail(err, VITRINE_ECONFIG, "Registry=%.100s: %s", host, why.text);
     if (strlen(ref.host) <= strlen(host))
-        (void)strcpy(host, ref.host);
+        memcpy(host, ref.host, strlen(ref.host) + 1);
     return 0;
 }
 

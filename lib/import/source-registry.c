@@ -38,16 +38,12 @@ static int name_image(const struct source_registry *s, struct vitrine_error *err
 /* What a document is: an index, of which *ret_next is the platform's entry, or not. */
 static int parse(const struct source_registry *s,
                  const struct registry_manifest *document, bool *ret_is_index,
-                 char ret_next[DIGEST_TEXT], struct manifest *ret,
+                 struct manifest_blob *ret_next, struct manifest *ret,
                  struct vitrine_error *err)
 {
-    struct manifest_blob chosen;
-
     if (manifest_parse(document->json, document->size, document->media_type, &s->platform,
-                       ret_is_index, &chosen, ret, err) < 0)
+                       ret_is_index, ret_next, ret, err) < 0)
         return name_image(s, err);
-    if (*ret_is_index)
-        memcpy(ret_next, chosen.digest, DIGEST_TEXT);
     return 0;
 }
 
@@ -62,7 +58,7 @@ static int resolve(struct source *source, char ret_digest[DIGEST_TEXT],
 {
     struct source_registry *s = self(source);
     const char *reference = reference_of(s);
-    char next[DIGEST_TEXT];
+    struct manifest_blob next;
 
     for (unsigned i = 0; i <= MANIFEST_INDEXES; i++) {
         struct registry_manifest document = {.json = NULL};
@@ -71,7 +67,7 @@ static int resolve(struct source *source, char ret_digest[DIGEST_TEXT],
 
         if (registry_manifest(s->link, reference, &document, err) < 0)
             return -1;
-        rc = parse(s, &document, &is_index, next, ret, err);
+        rc = parse(s, &document, &is_index, &next, ret, err);
         free(document.json);
         if (rc < 0)
             return -1;
@@ -79,7 +75,7 @@ static int resolve(struct source *source, char ret_digest[DIGEST_TEXT],
             memcpy(ret_digest, document.digest, DIGEST_TEXT);
             return 0;
         }
-        reference = next;
+        reference = next.digest;
     }
     return fail_indexes(s, err);
 }
@@ -98,21 +94,21 @@ static bool is_image_type(const char *media_type)
            is_type(media_type, MANIFEST_TYPE_DOCKER);
 }
 
-/* From *next, by a look at the document, to the entry of an index. */
+/* By a look at the document to the entry of an index. */
 static int step_down(struct source_registry *s, struct registry_manifest *document,
-                     bool *ret_is_index, char next[DIGEST_TEXT],
+                     bool *ret_is_index, struct manifest_blob *next,
                      struct vitrine_error *err)
 {
     struct manifest manifest = {.layers = NULL};
-    char entry[DIGEST_TEXT];
+    struct manifest_blob entry;
 
     if (!document->json &&
         registry_manifest(s->link, document->digest, document, err) < 0)
         return -1;
-    if (parse(s, document, ret_is_index, entry, &manifest, err) < 0)
+    if (parse(s, document, ret_is_index, &entry, &manifest, err) < 0)
         return -1;
     if (*ret_is_index)
-        memcpy(next, entry, DIGEST_TEXT);
+        *next = entry;
     else
         manifest_free(&manifest);
     return 0;
@@ -123,7 +119,7 @@ static int find_digest(struct source *source, char ret_digest[DIGEST_TEXT],
 {
     struct source_registry *s = self(source);
     const char *reference = reference_of(s);
-    char next[DIGEST_TEXT];
+    struct manifest_blob next;
 
     for (unsigned i = 0; i <= MANIFEST_INDEXES; i++) {
         struct registry_manifest document = {.json = NULL};
@@ -131,15 +127,15 @@ static int find_digest(struct source *source, char ret_digest[DIGEST_TEXT],
         int rc = registry_head(s->link, reference, &document, err);
 
         if (rc == 0 && !is_image_type(document.media_type))
-            rc = step_down(s, &document, &is_index, next, err);
+            rc = step_down(s, &document, &is_index, &next, err);
         free(document.json);
         if (rc < 0)
             return -1;
-        if (!is_index) {
-            memcpy(ret_digest, document.digest, DIGEST_TEXT);
+        if (!is_index || !next.is_index) {
+            memcpy(ret_digest, is_index ? next.digest : document.digest, DIGEST_TEXT);
             return 0;
         }
-        reference = next;
+        reference = next.digest;
     }
     return fail_indexes(s, err);
 }

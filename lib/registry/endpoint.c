@@ -6,6 +6,7 @@
 #include "registry/http-url.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Docker Hub answers to one name, and serves from another. */
 #define HUB         "docker.io"
@@ -23,11 +24,11 @@ static int fail_memory(struct vitrine_error *err)
 static int set_mirror(struct endpoint *endpoint, const char *url, const char *repository,
                       struct vitrine_error *err)
 {
-    bool https = strncmp(url, "https://", 8) == 0;
+    bool https = strncasecmp(url, "https://", 8) == 0;
     const char *host, *slash;
     size_t n, prefix;
 
-    if (!https && strncmp(url, "http://", 7) != 0)
+    if (!https && strncasecmp(url, "http://", 7) != 0)
         return vitrine_fail(err, VITRINE_ECONFIG, "Mirror=%s is no http or https URL",
                             url);
     host = url + (https ? 8 : 7);
@@ -45,10 +46,13 @@ static int set_mirror(struct endpoint *endpoint, const char *url, const char *re
     return 0;
 }
 
-static void set_config(struct endpoint *endpoint, const struct config *config)
+static void set_config(struct endpoint *endpoint, const struct config *config,
+                       const char *registry)
 {
     const struct config_registry *line = config_registry_for(config, endpoint->host);
 
+    if (!line)
+        line = config_registry_for(config, registry);
     if (!line)
         return;
     endpoint->ca_file = line->ca_file;
@@ -70,12 +74,12 @@ int endpoint_init(struct endpoint *ret, const struct config *config, const char 
     if (!ret->host || !ret->repository)
         return fail_memory(err);
     ret->address = strdup(strcmp(ret->host, HUB) == 0 ? HUB_ADDRESS : ret->host);
-    set_config(ret, config);
+    set_config(ret, config, host);
     if (ret->scheme && strcmp(ret->scheme, "http") == 0 && !ret->allow_http)
         return vitrine_fail(err, VITRINE_ECONFIG,
-                            "Mirror=%s is http://, which needs a line Registry=%s "
-                            "AllowHTTP=yes",
-                            url, ret->host);
+                            "Mirror=%s is http://, which needs AllowHTTP=yes in the "
+                            "line of Registry=%s, or in one of Registry=%s",
+                            url, host, ret->host);
     if (!ret->allow_http)
         ret->scheme = "https";
     if (credentials_find(lookup, ret->host, ret->repository, user, &ret->credentials,

@@ -26,7 +26,10 @@ struct endpoint {
     const char *scheme; /* NULL: not known yet, whether https or http */
 };
 
-/* `url` is a mirror's; NULL: the registry itself. Fill *ret with zeros before. */
+/*
+ * `url` is a mirror's; NULL: the registry itself. A mirror whose host has no line of its
+ * own has the registry's settings. Fill *ret with zeros before.
+ */
 int endpoint_init(struct endpoint *ret, const struct config *config, const char *host,
                   const char *url, const char *repository, const char *user,
                   const struct credentials_lookup *lookup, struct vitrine_error *err);

@@ -20,6 +20,13 @@ enum http_failure http_failure_of(CURLcode code)
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
         return HTTP_UNTRUSTED;
+    case CURLE_OUT_OF_MEMORY: /* one header of more than 100 KiB, too */
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_FAILED_INIT:
+    case 100: /* CURLE_TOO_LARGE, since 8.6 */
+        return HTTP_WRONG;
     default:
         return HTTP_BROKEN;
     }
@@ -72,6 +79,22 @@ static int fail_to_connect(struct vitrine_error *err, CURLcode code, const char 
                         *proxy ? " through the proxy " : "", name, detail);
 }
 
+int http_fail_proxy(struct vitrine_error *err, long status, const char *url,
+                    const char *proxy)
+{
+    char host[310], name[256];
+
+    http_host(url, host, sizeof(host));
+    name_proxy(proxy, name, sizeof(name));
+    if (status == 407)
+        return vitrine_fail(err, VITRINE_ENETWORK,
+                            "%s: the proxy %s wants a login, or does not know the one "
+                            "given (407)",
+                            host, name);
+    return vitrine_fail(err, VITRINE_ENETWORK,
+                        "%s: the proxy %s refuses to go there (%ld)", host, name, status);
+}
+
 int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
               const char *proxy, const char *detail)
 {
@@ -93,6 +116,7 @@ int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
                             host, detail, host);
     case HTTP_ANSWERED:
     case HTTP_STOPPED:
+    case HTTP_WRONG:
     case HTTP_BROKEN:
         break;
     }

@@ -19,37 +19,37 @@
 /* Bundles of certificates: a system's has 150 in 230 KiB. */
 #define CA_MAX ((size_t)16 * 1024 * 1024)
 
-const char *http_environ(const char *const *environ, const char *name)
+const char *http_environ(const char *const *env, const char *name)
 {
     size_t n = strlen(name);
 
-    for (; environ && *environ; environ++)
-        if (strncmp(*environ, name, n) == 0 && (*environ)[n] == '=')
-            return (*environ)[n + 1] ? *environ + n + 1 : NULL;
+    for (; env && *env; env++)
+        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+            return (*env)[n + 1] ? *env + n + 1 : NULL;
     return NULL;
 }
 
-static const char *first_of(const char *const *environ, const char *a, const char *b)
+static const char *first_of(const char *const *env, const char *a, const char *b)
 {
-    const char *value = http_environ(environ, a);
+    const char *value = http_environ(env, a);
 
-    return value ? value : http_environ(environ, b);
+    return value ? value : http_environ(env, b);
 }
 
 /* HTTP_PROXY is what a web server calls a request's header Proxy:. */
-const char *http_proxy(const char *const *environ, bool https)
+const char *http_proxy(const char *const *env, bool https)
 {
-    const char *proxy = https ? first_of(environ, "https_proxy", "HTTPS_PROXY")
-                              : http_environ(environ, "http_proxy");
+    const char *proxy = https ? first_of(env, "https_proxy", "HTTPS_PROXY")
+                              : http_environ(env, "http_proxy");
 
     if (!proxy)
-        proxy = first_of(environ, "all_proxy", "ALL_PROXY");
+        proxy = first_of(env, "all_proxy", "ALL_PROXY");
     return proxy ? proxy : "";
 }
 
-const char *http_no_proxy(const char *const *environ)
+const char *http_no_proxy(const char *const *env)
 {
-    const char *hosts = first_of(environ, "no_proxy", "NO_PROXY");
+    const char *hosts = first_of(env, "no_proxy", "NO_PROXY");
 
     return hosts ? hosts : "";
 }

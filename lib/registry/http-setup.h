@@ -8,11 +8,11 @@
 #include <curl/curl.h>
 
 /* Of an environment as a list, or NULL. Empty values are none. */
-const char *http_environ(const char *const *environ, const char *name);
+const char *http_environ(const char *const *env, const char *name);
 
 /* The proxy for a URL; "" for none. libcurl applies no_proxy to it. */
-const char *http_proxy(const char *const *environ, bool https);
-const char *http_no_proxy(const char *const *environ);
+const char *http_proxy(const char *const *env, bool https);
+const char *http_no_proxy(const char *const *env);
 
 /*
  * *ret_ca is a file in memory which holds the system's certificates and those of
@@ -24,6 +24,9 @@ int http_setup(CURL *easy, const struct http_settings *settings, int *ret_ca,
 /* Sets *err for what libcurl says, and returns -1. */
 int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
               const char *proxy, const char *detail);
+/* For the status with which a proxy refuses. */
+int http_fail_proxy(struct vitrine_error *err, long status, const char *url,
+                    const char *proxy);
 enum http_failure http_failure_of(CURLcode code);
 
 #endif

@@ -248,6 +248,20 @@ static int next_url(struct http *http, const struct http_body *body, const char 
     return *ret ? 0 : vitrine_fail_sys(err, VITRINE_EINTERNAL, "no memory for a URL");
 }
 
+/* A proxy that says no says it again. */
+static int check_proxy(struct http *http, CURLcode rc, const char *url,
+                       struct vitrine_error *err)
+{
+    const char *proxy = http_proxy(http->settings.environ, http_is_https(url));
+    long tunnel = 0, status = 0;
+
+    (void)curl_easy_getinfo(http->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    (void)curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (rc != CURLE_OK && tunnel >= 400 && !http_is_transient(tunnel))
+        return http_fail_proxy(err, tunnel, url, proxy);
+    return rc == CURLE_OK && status == 407 ? http_fail_proxy(err, status, url, proxy) : 0;
+}
+
 /* One try. *ret is libcurl's word; -1 where there is none, and *err is set. */
 static int follow(struct http *http, struct http_body *body, CURLcode *ret,
                   struct vitrine_error *err)
@@ -263,6 +277,8 @@ static int follow(struct http *http, struct http_body *body, CURLcode *ret,
         *ret = exchange(http, body, url);
         if (*ret == CURLE_WRITE_ERROR && http_body_ended(body))
             *ret = CURLE_OK;
+        if (check_proxy(http, *ret, url, err) < 0)
+            return -1;
         if (*ret != CURLE_OK)
             return http_body_fail(body, url, err);
         if (http_body_finish(body, err) < 0 ||

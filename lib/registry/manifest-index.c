@@ -79,6 +79,7 @@ static int weigh(struct choice *choice, const char *name, struct json_object *en
         return -1;
     if (!usable || (name && (!own_name || strcmp(own_name, name) != 0)))
         return 0;
+    blob.is_index = descriptor_kind_of(type) == DESCRIPTOR_INDEX;
     if (!os || !os[0] || !architecture || !architecture[0]) {
         choice->other = blob;
         choice->others++;

@@ -33,6 +33,7 @@ struct manifest_blob {
     char digest[DIGEST_TEXT];
     uint64_t size;
     enum manifest_compression compression; /* of layers */
+    bool is_index; /* of an index's entry: that it is another index */
 };
 
 struct manifest {

@@ -60,11 +60,11 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(what, "odd") == 0)
-        (void)strcpy(message.imported.digest, "sha256:odd");
+        (void)snprintf(message.imported.digest, VITRINE_DIGEST_MAX, "sha256:odd");
     if (strcmp(what, "bad") == 0) {
         message.ok = 0;
         message.code = VITRINE_ENOIMAGE;
-        (void)strcpy(message.text, "there is no such image");
+        (void)snprintf(message.text, sizeof(message.text), "there is no such image");
     }
     if (strcmp(what, "worse") == 0) {
         message.ok = 0;

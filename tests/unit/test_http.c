@@ -167,8 +167,16 @@ static bool answer(struct server *s, int fd, const struct server_request *reques
         return server_reply(fd, "429 Too Many Requests", "Retry-After: 3600\r\n", "");
     if (is_path(request, "/500"))
         return server_reply(fd, "500 Internal Server Error", "", "oh");
+    if (is_path(request, "/header"))
+        return server_write(fd, "HTTP/1.1 200 OK\r\nX-Y: ", 22) &&
+               server_write(fd, memset(blob, 'x', BLOB_SIZE), BLOB_SIZE) &&
+               server_write(fd, "\r\n\r\n", 4);
     if (is_path(request, "/headers"))
         return big_headers(fd);
+    if (strcmp(request->method, "CONNECT") == 0 ||
+        is_path(request, "http://refused.invalid/"))
+        return server_reply(fd, "407 Proxy Authentication Required",
+                            "Proxy-Authenticate: Basic realm=\"x\"\r\n", "");
     if (strncmp(request->path, "http://", 7) == 0)
         return server_reply(fd, "200 OK", "", request->path);
     return odd_body(s, fd, request);
@@ -277,6 +285,9 @@ START_TEST(hostile_answers_end_in_one_error)
     check_fails(&small, "/round", "leads on and on");
     check_fails(&small, "/to-file", "no http or https URL");
     check_fails(&small, "/headers", "headers");
+    ck_assert_uint_eq(atomic_load(&server.shared->requests), LIMIT_HTTP_REDIRECTS + 3);
+    check_fails(&small, "/header", "127.0.0.1");
+    ck_assert_uint_eq(atomic_load(&server.shared->requests), LIMIT_HTTP_REDIRECTS + 4);
     check_fails(&small, "/blob", "more bytes than the 100");
     ck_assert_uint_eq(sunk.size, 0);
     check_fails(&range, "/wrong-range", "headers");
@@ -500,6 +511,33 @@ START_TEST(proxies_are_asked_but_for_no_proxy)
 }
 END_TEST
 
+START_TEST(a_proxy_s_refusal_is_final)
+{
+    static const char *const urls[] = {"https://registry.invalid/",
+                                       "http://refused.invalid/"};
+    char proxy[128];
+    const char *environ[] = {proxy, NULL};
+    struct http *http;
+
+    (void)snprintf(proxy, sizeof(proxy), "all_proxy=http://me:secret@127.0.0.1:%d",
+                   other.port);
+    http = open_http(environ);
+    for (size_t i = 0; i < 2; i++) {
+        struct http_request request = {.url = urls[i], .method = "GET", .limit = 100};
+        struct vitrine_error err = {0};
+        struct http_answer got;
+
+        ck_assert_int_eq(http_get(http, &request, &got, &err), -1);
+        must_have(&err, "the proxy 127.0.0.1:");
+        must_have(&err, "407");
+        ck_assert(!strstr(err.text, "secret"));
+        http_clear(&got);
+    }
+    ck_assert_uint_eq(atomic_load(&other.shared->requests), 2);
+    http_close(http);
+}
+END_TEST
+
 START_TEST(certificates_that_are_not_there_are_named)
 {
     struct http_settings settings = {.ca_file = "/nonexistent/ca.pem"};
@@ -532,6 +570,7 @@ static Suite *http_suite(void)
     tcase_add_test(tc, what_must_not_be_sent_is_not);
     tcase_add_test(tc, who_is_not_there_is_named);
     tcase_add_test(tc, proxies_are_asked_but_for_no_proxy);
+    tcase_add_test(tc, a_proxy_s_refusal_is_final);
     tcase_add_test(tc, certificates_that_are_not_there_are_named);
     suite_add_tcase(suite, tc);
     return suite;

@@ -31,7 +31,7 @@ static void configure(const char *text)
 
 static void begin(void)
 {
-    (void)strcpy(home, "/tmp/vitrine-test.XXXXXX");
+    (void)snprintf(home, sizeof(home), "/tmp/vitrine-test.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(home));
     configure("");
 }

@@ -118,6 +118,32 @@ START_TEST(what_is_created_stays_and_says_its_image)
 }
 END_TEST
 
+START_TEST(image_that_was_imported_has_a_digest)
+{
+    static const char digest[] =
+        "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    static const char *const damaged[] = {"sha256:00 docker://x\nprint\n",
+                                          "docker://x\nprint\n", " /x\nprint\n", ""};
+    struct named named = NAMED_NONE;
+
+    must_open(&named);
+    ck_assert_int_eq(named_prepare(&named, NULL), 0);
+    ck_assert_int_eq(named_create(&named, "oci:/a b:c", digest, PRINT, NULL), 0);
+    named_close(&named);
+    named = NAMED_NONE;
+    must_open(&named);
+    ck_assert(named.exists);
+    ck_assert_str_eq(named.image, "oci:/a b:c");
+    ck_assert_str_eq(named.digest, digest);
+    ck_assert_str_eq(named.print, PRINT);
+    named_close(&named);
+    for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
+        tree_write(at("a/image"), damaged[i]);
+        must_refuse("a", VITRINE_START_AUTO, IMAGE, "is damaged");
+    }
+}
+END_TEST
+
 START_TEST(stale_beginning_does_not_get_into_the_next)
 {
     struct named named = NAMED_NONE;
@@ -322,6 +348,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(tc, make_room, tree_remove);
     tcase_add_test(tc, what_is_given_up_leaves_nothing);
     tcase_add_test(tc, what_is_created_stays_and_says_its_image);
+    tcase_add_test(tc, image_that_was_imported_has_a_digest);
     tcase_add_test(tc, stale_beginning_does_not_get_into_the_next);
     tcase_add_test(tc, modes_are_obeyed);
     tcase_add_test(tc, hostile_names_are_refused);
