@@ -107,10 +107,8 @@ refused 'HTTP, which is not allowed' "${REGISTRY[plain]}" "docker://${REGISTRY[p
 is 'is not spoken' "$(registry_log plain)" ''
 front_start downgrade main tls
 front_rules downgrade "blobs/ redirect http://${REGISTRY[plain]}"
-for allowed in no yes; do
-    vitrine_conf "Registry=${REGISTRY[downgrade]} CAFile=$tls/ca.pem AllowHTTP=$allowed"
-    refused "HTTPS never becomes HTTP, AllowHTTP=$allowed" 'https? to http' "docker://${REGISTRY[downgrade]}/app:small"
-done
+vitrine_conf "Registry=${REGISTRY[downgrade]} CAFile=$tls/ca.pem"
+refused 'HTTPS does not become HTTP' 'https to http' "docker://${REGISTRY[downgrade]}/app:small"
 is 'by a redirect' "$(registry_log plain)" ''
 
 # ---- proxies ------------------------------------------------------------------------------
