@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <slurm/spank.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,26 @@ static enum vitrine_talk tell_talk(void)
     return quiet ? VITRINE_TALK_NOT : VITRINE_TALK_BAR;
 }
 
+/* What ends a command. srun of newer releases catches them, and looks at what it caught
+ * when it has got its allocation. */
+static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+enum { ENDS = sizeof(ends) / sizeof(*ends) };
+
+static void heed_signals(struct sigaction old[ENDS])
+{
+    const struct sigaction end = {.sa_handler = SIG_DFL};
+
+    for (int i = 0; i < ENDS; i++)
+        if (sigaction(ends[i], NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
+            (void)sigaction(ends[i], &end, NULL);
+}
+
+static void restore_signals(const struct sigaction old[ENDS])
+{
+    for (int i = 0; i < ENDS; i++)
+        (void)sigaction(ends[i], &old[i], NULL);
+}
+
 static int import(const struct vitrine_config *config, const char *image,
                   const char *pinned, enum vitrine_talk talk, struct vitrine_error *err)
 {
@@ -70,6 +91,7 @@ static int import(const struct vitrine_config *config, const char *image,
     char buf[PASSWD_BUFFER], cwd[PATH_MAX], digest[VITRINE_DIGEST_MAX];
     const char *search[3] = {NULL};
     struct passwd entry, *found = NULL;
+    struct sigaction old[ENDS];
     size_t n = 0;
 
     (void)getpwuid_r(getuid(), &entry, buf, sizeof(buf), &found);
@@ -88,7 +110,10 @@ static int import(const struct vitrine_config *config, const char *image,
                      .user = found ? found->pw_name : NULL,
                      .home = found ? found->pw_dir : NULL},
     };
-    if (vitrine_import_early(config, &spec, digest, err) < 0)
+    heed_signals(old);
+    int rc = vitrine_import_early(config, &spec, digest, err);
+    restore_signals(old);
+    if (rc < 0)
         return -1;
     return digest[0] ? pin(image, digest, err) : 0;
 }

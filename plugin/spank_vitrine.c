@@ -18,6 +18,7 @@ SPANK_PLUGIN(vitrine, 1)
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* plugstack.conf: conf=FILE. Borrowed from Slurm, which keeps the arguments. */
 static const char *config_path;
@@ -85,8 +86,10 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 
 int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
 {
-    if (is_submit())
-        return submit_ready(config_path);
+    /* The user has been told why. Slurm would add two lines that say no more, and go on
+     * where plugstack.conf says "optional". */
+    if (is_submit() && submit_ready(config_path) < 0)
+        _exit(1);
     if (spank_context() == S_CTX_REMOTE)
         stepd_decide(sp, config_path);
     return ESPANK_SUCCESS;

@@ -12,7 +12,7 @@
 
 int cli_fail(const struct vitrine_error *err)
 {
-    cli_watch_end();
+    cli_watch_end(false);
     (void)fprintf(stderr, "vitrine: %s\n", err->text);
     cli_end_by_signal();
     return CLI_FAILED;

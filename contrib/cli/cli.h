@@ -44,10 +44,11 @@ int cli_config(const char *path, struct config **ret, struct vitrine_error *err)
 int cli_import(const struct config *config, struct vitrine_import_spec *spec,
                const char *file, struct vitrine_imported *ret, struct vitrine_error *err);
 
-/* Progress and remarks on standard error, and whether a signal has asked to end. */
-const struct vitrine_watch *cli_watch(bool quiet);
-/* Removes what the progress has left on the terminal. */
-void cli_watch_end(void);
+/* Progress and remarks on standard error, and whether a signal has asked to end; `what`
+ * is done with `name`: "packing". */
+const struct vitrine_watch *cli_watch(bool quiet, const char *what, const char *name);
+/* The end of that, if it had begun. */
+void cli_watch_end(bool well);
 /* If a signal asked to end, ends as it would have. */
 void cli_end_by_signal(void);
 

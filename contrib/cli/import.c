@@ -17,12 +17,12 @@ static int import(const struct wish *wish, const char *image, const char *file)
 
     if (cli_config(wish->config, &config, &err) < 0)
         return cli_fail(&err);
-    spec.watch = cli_watch(wish->quiet);
+    spec.watch = cli_watch(wish->quiet, "importing", image);
     int rc = cli_import(config, &spec, file, &imported, &err);
     config_free(config);
     if (rc < 0)
         return cli_fail(&err);
-    cli_watch_end();
+    cli_watch_end(true);
     /* To be used by scripts: names of cache directories have no odd bytes. */
     if (!file)
         (void)printf("%s\n", imported.path);

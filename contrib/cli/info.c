@@ -232,10 +232,10 @@ static int tell_any(const struct wish *wish, const struct config *config,
                             wish->image, wish->image);
     if (ref.kind != IMAGEREF_REGISTRY)
         return tell(wish, config, wish->image, err);
-    spec.watch = cli_watch(wish->quiet);
+    spec.watch = cli_watch(wish->quiet, "importing", wish->image);
     if (cli_import(config, &spec, NULL, &imported, err) < 0)
         return -1;
-    cli_watch_end();
+    cli_watch_end(true);
     return tell(wish, config, imported.path, err);
 }
 

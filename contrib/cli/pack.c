@@ -28,10 +28,10 @@ static int run(const struct command *command, int argc, char **argv)
         }
     if (!cli_has_arguments(command, argc, 2, 2))
         return CLI_USAGE;
-    if (vitrine_pack(argv[optind], argv[optind + 1], root_owned, cli_watch(quiet), &err) <
-        0)
+    if (vitrine_pack(argv[optind], argv[optind + 1], root_owned,
+                     cli_watch(quiet, "packing", argv[optind]), &err) < 0)
         return cli_fail(&err);
-    cli_watch_end();
+    cli_watch_end(true);
     return CLI_DONE;
 }
 

@@ -26,9 +26,10 @@ static int run(const struct command *command, int argc, char **argv)
         }
     if (!cli_has_arguments(command, argc, 1, 1))
         return CLI_USAGE;
-    if (vitrine_verify(argv[optind], cli_watch(quiet), &err) < 0)
+    if (vitrine_verify(argv[optind], cli_watch(quiet, "verifying", argv[optind]), &err) <
+        0)
         return cli_fail(&err);
-    cli_watch_end();
+    cli_watch_end(true);
     if (!quiet) {
         cli_print_text(argv[optind]);
         (void)printf(": sound\n");

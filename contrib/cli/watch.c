@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What is shown while something takes its time, on standard error: a line that is written
- * over if that is a terminal, remarks in any case. A first signal asks to end, so that
- * nothing half-made is left.
- */
+/* What is shown while something takes its time. A first signal asks to end, so that
+ * nothing half-made is left. */
 #include "cli.h"
+#include "import/display.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static volatile sig_atomic_t signalled;
-static bool is_shown; /* there is something on the last line */
+static struct display display;
+static bool is_open;
+static char doing[256];
 
 static void note_signal(int nr)
 {
@@ -26,30 +24,12 @@ static bool is_cancelled(void *arg)
     return signalled != 0;
 }
 
-static void show_progress(void *arg, const struct vitrine_progress *progress)
+const struct vitrine_watch *cli_watch(bool quiet, const char *what, const char *name)
 {
-    const uint64_t mega = 1000 * 1000;
-
-    (void)fprintf(stderr, "\r\33[K");
-    if (progress->layers > 0)
-        (void)fprintf(stderr, "layers %u/%u  ", progress->layers_done, progress->layers);
-    (void)fprintf(stderr, "%" PRIu64, progress->bytes_done / mega);
-    if (progress->bytes > 0)
-        (void)fprintf(stderr, "/%" PRIu64, progress->bytes / mega);
-    (void)fprintf(stderr, " MB");
-    (void)fflush(stderr);
-    is_shown = true;
-}
-
-static void show_remark(void *arg, const char *line)
-{
-    cli_watch_end();
-    (void)fprintf(stderr, "vitrine: %s\n", line);
-}
-
-const struct vitrine_watch *cli_watch(bool quiet)
-{
-    static struct vitrine_watch watch = {.cancelled = is_cancelled};
+    static const struct vitrine_watch watch = {.progress = display_progress,
+                                               .remark = display_remark,
+                                               .cancelled = is_cancelled,
+                                               .arg = &display};
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
@@ -60,16 +40,20 @@ const struct vitrine_watch *cli_watch(bool quiet)
             (void)sigaction(ends[i], &(struct sigaction){.sa_handler = note_signal},
                             NULL);
     }
-    watch.remark = quiet ? NULL : show_remark;
-    watch.progress = !quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
+    (void)snprintf(doing, sizeof(doing), "%s %s", what, name);
+    for (char *p = doing; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    display_open(&display, quiet ? DISPLAY_QUIET : DISPLAY_AUTO, stderr, doing);
+    is_open = true;
     return &watch;
 }
 
-void cli_watch_end(void)
+void cli_watch_end(bool well)
 {
-    if (is_shown)
-        (void)fprintf(stderr, "\r\33[K");
-    is_shown = false;
+    if (is_open)
+        display_close(&display, well);
+    is_open = false;
 }
 
 void cli_end_by_signal(void)

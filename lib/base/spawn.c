@@ -61,7 +61,7 @@ static neg_errno settle(const struct spawn *spawn, pid_t parent)
         return setsid() < 0 || chdir("/") < 0 ? -errno : 0;
     if (spawn->cwd && chdir(spawn->cwd) < 0)
         return -errno;
-    if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) < 0)
+    if (prctl(PR_SET_PDEATHSIG, (long)SIGTERM, 0L, 0L, 0L) < 0)
         return -errno;
     return getppid() == parent ? 0 : -ESRCH;
 }

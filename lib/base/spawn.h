@@ -21,7 +21,7 @@ struct spawn {
                        others */
     size_t nfds;
     bool detached;   /* in a session of its own, in "/", and nobody's child; otherwise a
-                        child that is killed with its parent, in the same session */
+                        child that gets SIGTERM when its parent ends, in the same session */
     const char *cwd; /* of one that is not detached; NULL: the caller's */
     /* In the new process, before its descriptors are placed: what it gives up, or who it
      * becomes. May be NULL. */

@@ -202,8 +202,7 @@ int agree_grant(struct conduct *c, const char *digest, const char *key,
         return -1;
     if (strcmp(answer, digest) != 0)
         return vitrine_fail(err, VITRINE_EFORMAT,
-                            "cannot import %s: asked for %s, the registry answered %s",
-                            c->name, digest, answer);
+                            "asked for %s, the registry answered %s", digest, answer);
     c->is_granted = true;
     return grant_write(&c->store, c->sharing.uid, key, err);
 }

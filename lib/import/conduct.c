@@ -50,10 +50,9 @@ bool conduct_is_cancelled(const struct conduct *c)
     return watch && watch->cancelled && watch->cancelled(watch->arg);
 }
 
-int conduct_fail_cancelled(const struct conduct *c, struct vitrine_error *err)
+int conduct_fail_cancelled(struct vitrine_error *err)
 {
-    return vitrine_fail(err, VITRINE_EINTERNAL, "the import of %s was cancelled",
-                        c->name);
+    return vitrine_fail(err, VITRINE_EINTERNAL, "it was cancelled");
 }
 
 void conduct_remark(const struct conduct *c, const char *fmt, ...)
@@ -92,7 +91,7 @@ int conduct_wait(struct conduct *c, struct conduct_wait *wait, struct vitrine_er
         unsigned rest = wait->pause_ms - slept;
 
         if (conduct_is_cancelled(c))
-            return conduct_fail_cancelled(c, err);
+            return conduct_fail_cancelled(err);
         sleep_ms(rest < PAUSE_STEP_MS ? rest : PAUSE_STEP_MS);
     }
     wait->pause_ms += wait->pause_ms / 2;
@@ -159,8 +158,8 @@ static int name_step(struct conduct *c, struct vitrine_error *err)
 
     if (!c->spec->step)
         return 0;
-    int n = snprintf(text, sizeof(text), "%s\n%s/%s", c->spec->image, c->platform.architecture,
-                     c->platform.variant);
+    int n = snprintf(text, sizeof(text), "%s\n%s/%s", c->spec->image,
+                     c->platform.architecture, c->platform.variant);
     if (digest_of(text, (size_t)n, hash) < 0)
         return vitrine_fail(err, VITRINE_EINTERNAL, "no digest can be computed");
     if (c->sharing.is_shared)
@@ -224,7 +223,6 @@ static int own(struct conduct *c, const char *digest, const char *key, bool *ret
     store_sweep(&c->store, key);
     if (make_in_store(c, digest, key, err) == 0)
         return 0;
-    (void)vitrine_wrap(err, "cannot import %s", c->name);
     agree_write_failure(c, err);
     return -1;
 }
@@ -309,9 +307,10 @@ int conduct_import(const struct config *config, const struct vitrine_import_spec
     conduct_close_source(c);
     store_close(&c->store);
     sharing_free(&c->sharing);
-    if (rc == 0)
-        *ret = *done;
-    return rc;
+    if (rc < 0)
+        return vitrine_wrap(err, "cannot import %s", c->name);
+    *ret = *done;
+    return 0;
 }
 
 static int make_file(struct conduct *c, int dir, const char *name,

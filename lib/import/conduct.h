@@ -61,7 +61,7 @@ int conduct_import_file(const struct config *config,
  */
 
 bool conduct_is_cancelled(const struct conduct *c);
-int conduct_fail_cancelled(const struct conduct *c, struct vitrine_error *err);
+int conduct_fail_cancelled(struct vitrine_error *err);
 void conduct_remark(const struct conduct *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Which one: 0 the step's, 1 the image's. */

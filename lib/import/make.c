@@ -70,7 +70,7 @@ int make_image(struct conduct *c, const char *digest, int fd,
     /* Layers that were announced are gone. */
     conduct_close_source(c);
     if (rc == 0 && conduct_is_cancelled(c))
-        return conduct_fail_cancelled(c, err);
+        return conduct_fail_cancelled(err);
     return rc;
 }
 

@@ -4,6 +4,9 @@
  * his environment: github.com/docker/docker-credential-helpers. It gets the server on its
  * standard input, no argument but "get", and none of our descriptors. What it says when
  * it fails is not repeated: it could be half a secret.
+ *
+ * In a set-user-ID importer (base/realuser.h) the caller has entered the user's rights:
+ * execve(2) makes the saved id the effective one, so the helper has the user's alone.
  */
 #include "base/cleanup.h"
 #include "base/limits.h"

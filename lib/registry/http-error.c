@@ -20,6 +20,13 @@ enum http_failure http_failure_of(CURLcode code)
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
         return HTTP_UNTRUSTED;
+    case CURLE_OUT_OF_MEMORY: /* one header of more than 100 KiB, too */
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_FAILED_INIT:
+    case 100: /* CURLE_TOO_LARGE, since 8.6 */
+        return HTTP_WRONG;
     default:
         return HTTP_BROKEN;
     }
@@ -109,6 +116,7 @@ int http_fail(struct vitrine_error *err, CURLcode code, const char *url,
                             host, detail, host);
     case HTTP_ANSWERED:
     case HTTP_STOPPED:
+    case HTTP_WRONG:
     case HTTP_BROKEN:
         break;
     }

@@ -49,7 +49,7 @@ long http_next_pause(struct http_retry *retry, enum http_failure failure, uint64
     unsigned tries = nobody ? LIMIT_HTTP_CONNECTS : LIMIT_HTTP_TRIES;
     long pause = first ? first : FIRST_PAUSE;
 
-    if (failure == HTTP_STOPPED || failure == HTTP_UNTRUSTED)
+    if (failure == HTTP_STOPPED || failure == HTTP_UNTRUSTED || failure == HTTP_WRONG)
         return -1;
     if (taken > retry->taken && taken - retry->taken >= LIMIT_HTTP_PROGRESS)
         retry->failures = 0;

@@ -62,7 +62,8 @@ enum http_failure {
     HTTP_UNREACHABLE, /* nobody answered there */
     HTTP_NO_TLS,      /* somebody did who does not speak TLS */
     HTTP_UNTRUSTED,   /* he has no certificate that we trust */
-    HTTP_BROKEN,      /* all else */
+    HTTP_BROKEN,      /* the transfer broke off, or the like */
+    HTTP_WRONG,       /* and would break off again */
 };
 
 struct http_answer {

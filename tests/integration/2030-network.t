@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Networks as they are: certificates, proxies, mirrors, connections that break, servers that
 # are busy or lie. The image is right, or there is an error; nothing half-made is ever left.
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/registry.sh"
 
@@ -107,10 +108,8 @@ refused 'HTTP, which is not allowed' "${REGISTRY[plain]}" "docker://${REGISTRY[p
 is 'is not spoken' "$(registry_log plain)" ''
 front_start downgrade main tls
 front_rules downgrade "blobs/ redirect http://${REGISTRY[plain]}"
-for allowed in no yes; do
-    vitrine_conf "Registry=${REGISTRY[downgrade]} CAFile=$tls/ca.pem AllowHTTP=$allowed"
-    refused "HTTPS never becomes HTTP, AllowHTTP=$allowed" 'https? to http' "docker://${REGISTRY[downgrade]}/app:small"
-done
+vitrine_conf "Registry=${REGISTRY[downgrade]} CAFile=$tls/ca.pem"
+refused 'HTTPS does not become HTTP' 'https to http' "docker://${REGISTRY[downgrade]}/app:small"
 is 'by a redirect' "$(registry_log plain)" ''
 
 # ---- proxies ------------------------------------------------------------------------------
@@ -139,6 +138,22 @@ unlike 'is not shown' "$err" 'wr0ng'
 [ $((SECONDS - begin)) -lt 8 ]
 report 'is not tried again and again' $?
 refused 'a proxy that is not there' 'localhost:1[^0-9]' https_proxy=http://localhost:1 "$image"
+
+# Docker Hub, as far as the network of this test goes.
+registry_push "oci:$T/app.oci:v1" plain/library/app:v1
+registry_push "oci:$T/app.oci:small" plain/someone/app:latest
+echo "registry-1.docker.io:443 $port" >"$T/front.proxy/hosts"
+vitrine_conf ''
+for name in docker://app:v1 app:v1 docker.io/library/app:v1 "docker://docker.io#library/app:v1" someone/app; do
+    rm -rf "$home/x.sqfs"
+    registry_forget secure
+    ok "Docker Hub: $name" import HOME="$home/hub" SSL_CERT_FILE="$tls/ca.pem" https_proxy="$proxy" "$name" "$home/x.sqfs"
+    wanted=library/app
+    [ "$name" != someone/app ] || wanted=someone/app
+    is "Docker Hub: $name is what it should be" \
+        "$(unsquashfs -cat "$home/x.sqfs" a) $(registry_log secure | grep -c "GET /v2/$wanted/manifests/.* 200")" \
+        "$([ $wanted = someone/app ] && echo small || echo a) 1"
+done
 
 # ---- mirrors ------------------------------------------------------------------------------
 
@@ -223,7 +238,7 @@ ended() { # NAME SIGNAL PLACE [FILE]: a signal when so much of the layer has com
     importer=$!
     front_wait ends holding
     importing | xargs kill "-$2"
-    wait_for 3 gone
+    wait_for 5 gone
     report "$1: it ends at once" $?
     wait "$importer" 2>/dev/null
     no_partial "$1" "$cache/images" "$home/out"

@@ -108,10 +108,10 @@ as_user rm -rf y
 json() { # IMAGE PYTHON-EXPRESSION
     v info --json "$1" | python3 -c "import json, sys; i = json.load(sys.stdin); print($2)"
 }
-is 'info: format' "$(json x.sqfs 'i["format"], i["compressor"], i["block_size"]')" "('squashfs', 'zstd', 131072)"
-is 'info: size' "$(json x.sqfs 'i["size"], i["offset"]')" "($(stat -c %s x.sqfs), 0)"
+is 'info: format' "$(json x.sqfs 'i["format"], i["compressor"], i["block_size"]')" 'squashfs zstd 131072'
+is 'info: size' "$(json x.sqfs 'i["size"], i["offset"]')" "$(stat -c %s x.sqfs) 0"
 is 'info: files' "$(json x.sqfs 'i["files"]')" "$(unsquashfs -s x.sqfs | awk '/^Number of inodes/ { print $4 }')"
-is 'info: SIF' "$(json "$sif" 'i["format"], i["architecture"], i["offset"] > 0')" "('sif', '$(uname -m)', True)"
+is 'info: SIF' "$(json "$sif" 'i["format"], i["architecture"], i["offset"] > 0')" "sif $(uname -m) True"
 is 'info: trust' "$(json "$sif" 'i["kernel_mount"]')" "{'trusted': True, 'reason': None}"
 like 'info: and why there is none' "$(json x.sqfs 'i["kernel_mount"]["reason"]')" "$USER1|$(id -u "$USER1")|owner"
 as_user mkdir -p meta/.vitrine meta/bin
@@ -122,13 +122,13 @@ echo '{"architecture": "arm64", "config": {"Labels": {"l": "1", "\ud800": "x"}}}
 ok 'an image that says what it is' v pack meta meta.sqfs
 is 'info: variables, odd bytes too' "$(json meta.sqfs 'ascii(i["config"]["env"])')" \
     "['A=b', 'ODD=\\ufffd\"\\\\\\n\\xe9']"
-is 'info: words' "$(json meta.sqfs 'i["config"]["entrypoint"], i["config"]["cmd"]')" "(['/e', 'x y'], ['c'])"
+is 'info: words' "$(json meta.sqfs 'i["config"]["entrypoint"], i["config"]["cmd"]')" "['/e', 'x y'] ['c']"
 is 'info: the rest' "$(json meta.sqfs 'i["config"]["workdir"], i["config"]["user"], i["config"]["volumes"], i["config"]["labels"]["l"], i["architecture"]')" \
-    "('/w', '7:8', ['/v'], '1', 'aarch64')"
+    "/w 7:8 ['/v'] 1 aarch64"
 try v info meta.sqfs
 like 'info: for people' "$out" "^Entry point:  '/e' 'x y'\$"
 is 'info: no control characters' "$(tr -d '\n' <<<"$out" | tr -cd '\001-\037')" ''
-is 'info: a directory' "$(json meta 'i["format"], i["config"]["user"]')" "('directory', '7:8')"
+is 'info: a directory' "$(json meta 'i["format"], i["config"]["user"]')" 'directory 7:8'
 is 'info: leaves nothing' "$(find /tmp -maxdepth 1 -name 'vitrine-*' -user "$USER1")" ''
 
 # ---- refusals -----------------------------------------------------------------------------
@@ -157,12 +157,12 @@ for n in 1000 20000 $(($(stat -c %s x.sqfs) - 5000)); do
     try v verify cut.sqfs
     one_line "an image of $n bytes: verify" 1 'truncated'
 done
-install -o "$USER1" x.sqfs bad.sqfs
+ok 'an image with checksums' as_user mksquashfs tree bad.sqfs -comp gzip -quiet -no-progress -e sparse
 dd if=/dev/urandom of=bad.sqfs bs=1 seek=5000 count=200 conv=notrunc status=none
 try v verify bad.sqfs
-one_line 'a damaged image: the file is named' 1 'bad.sqfs is damaged: /numbers: '
+one_line 'a damaged image: the file is named' 1 'bad.sqfs is damaged: /(numbers|deep/again): '
 try v unpack bad.sqfs y
-one_line 'a damaged image is not unpacked' 1 'cannot unpack bad.sqfs: /numbers: '
+one_line 'a damaged image is not unpacked' 1 'cannot unpack bad.sqfs: /(numbers|deep/again): '
 as_user rm bad.sqfs cut.sqfs
 only_these 'nothing was made' full meta meta.sqfs tree x.sqfs
 
@@ -238,10 +238,10 @@ complete_to() { # NAME WANT WORD...: what bash offers for the last of the words
     is "$1" "$(as_user bash -c '
         . "$1" && shift
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
-        _vitrine && printf "%s " "${COMPREPLY[@]}"' _ "$completion" "${@:3}")" "$2"
+        _vitrine && printf "%s\n" "${COMPREPLY[@]}" | LC_ALL=C sort | tr "\n" " "' _ "$completion" "${@:3}")" "$2"
 }
 complete_to 'completion: commands' 'unpack ' vitrine u
-complete_to 'completion: all of them' 'import pack unpack info verify help --help --version ' vitrine ''
+complete_to 'completion: all of them' '--help --version help import info pack unpack verify ' vitrine ''
 complete_to 'completion: options' '--json ' vitrine info --j
 complete_to 'completion: files' 'meta.sqfs ' vitrine verify meta.
 complete_to 'completion: a directory to pack' 'meta ' vitrine pack m

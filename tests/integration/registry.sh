@@ -21,7 +21,7 @@ layout() {
 }
 
 # tls_make: once per test, a certification authority $tls/ca.pem, and a certificate of it for
-# localhost, 127.0.0.1 and registry.test: $tls/server.pem with $tls/server.key. The default store of
+# localhost, 127.0.0.1, registry.test and Docker Hub: $tls/server.pem with $tls/server.key. The default store of
 # this machine does not know the authority.
 tls_make() {
     [ ! -e "$tls/server.pem" ] || return 0
@@ -33,7 +33,7 @@ tls_make() {
         openssl req $ec -keyout "$tls/server.key" -out "$tls/server.csr" -subj /CN=localhost &&
         openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -days 3 \
             -CAcreateserial -out "$tls/server.pem" -extfile <(printf 'subjectAltName=%s\n' \
-                'DNS:localhost,DNS:registry.test,IP:127.0.0.1,IP:::1')
+                'DNS:localhost,DNS:registry.test,DNS:registry-1.docker.io,IP:127.0.0.1,IP:::1')
 } >"$T/.tls" 2>&1
 
 # registry_start NAME [OPTION]...: the distribution's docker-registry. Options:
@@ -210,14 +210,14 @@ vitrine_conf() {
 }
 
 # import [NAME=VALUE]... [OPTION]... IMAGE [FILE]: "vitrine import -q" as USER1, with these
-# variables. Ends within a minute.
+# variables. Ends within 100 seconds.
 import() {
     local variables=()
     while [[ $1 =~ ^[A-Za-z_]+= ]]; do
         variables+=("$1")
         shift
     done
-    as_user env "${variables[@]}" timeout 60 "$vitrine" import -q --config "$T/vitrine.conf" "$@"
+    as_user env "${variables[@]}" timeout 100 "$vitrine" import -q --config "$T/vitrine.conf" "$@"
 }
 
 # refused NAME REGEX IMPORT-ARGUMENT...: the import fails, and says just this, in one line.

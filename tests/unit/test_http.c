@@ -167,6 +167,10 @@ static bool answer(struct server *s, int fd, const struct server_request *reques
         return server_reply(fd, "429 Too Many Requests", "Retry-After: 3600\r\n", "");
     if (is_path(request, "/500"))
         return server_reply(fd, "500 Internal Server Error", "", "oh");
+    if (is_path(request, "/header"))
+        return server_write(fd, "HTTP/1.1 200 OK\r\nX-Y: ", 22) &&
+               server_write(fd, memset(blob, 'x', BLOB_SIZE), BLOB_SIZE) &&
+               server_write(fd, "\r\n\r\n", 4);
     if (is_path(request, "/headers"))
         return big_headers(fd);
     if (strcmp(request->method, "CONNECT") == 0 ||
@@ -281,6 +285,9 @@ START_TEST(hostile_answers_end_in_one_error)
     check_fails(&small, "/round", "leads on and on");
     check_fails(&small, "/to-file", "no http or https URL");
     check_fails(&small, "/headers", "headers");
+    ck_assert_uint_eq(atomic_load(&server.shared->requests), LIMIT_HTTP_REDIRECTS + 3);
+    check_fails(&small, "/header", "127.0.0.1");
+    ck_assert_uint_eq(atomic_load(&server.shared->requests), LIMIT_HTTP_REDIRECTS + 4);
     check_fails(&small, "/blob", "more bytes than the 100");
     ck_assert_uint_eq(sunk.size, 0);
     check_fails(&range, "/wrong-range", "headers");

@@ -256,7 +256,8 @@ START_TEST(what_is_no_archive_is_told)
                 "a.tar is not an archive of docker save: it has no manifest.json");
     world_fails(source_archive_open, "docker-archive:none",
                 "cannot open the archive none: No such file");
-    world_fails(source_archive_open, "docker-archive:.", ". is a directory, not an archive");
+    world_fails(source_archive_open, "docker-archive:.",
+                ". is a directory, not an archive");
     ck_assert_int_eq(mkfifo("fifo", 0644), 0);
     world_fails(source_archive_open, "docker-archive:fifo", "fifo is not a regular file");
 }
