@@ -260,7 +260,7 @@ static int build_all(struct job *job, struct vitrine_error *err)
 {
     const size_t nlayers = job->build->manifest->nlayers;
     unsigned *numbers = calloc(nlayers + 1, sizeof(*numbers));
-    struct merge_result result;
+    struct merge_result result = {0};
     int rc = -1;
 
     if (!numbers)

@@ -260,7 +260,7 @@ static int add(struct entries *entries, unsigned number, struct layer *layer,
 {
     struct entry *entry = arena_take(&entries->arena, sizeof(*entry));
     uint32_t at = entries->layers[number].numbers++;
-    char path[PATH_MAX];
+    char path[PATH_MAX] = "";
     int rc;
 
     if (!entry)
