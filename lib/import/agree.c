@@ -141,7 +141,7 @@ static int agree_in_step(struct conduct *c, char ret[DIGEST_TEXT],
 {
     struct conduct_wait wait = {0};
     struct lock *lock;
-    bool done = false, over;
+    bool done = false;
 
     for (;;) {
         if (read_step(c, ret, &done, err) < 0)
@@ -150,17 +150,15 @@ static int agree_in_step(struct conduct *c, char ret[DIGEST_TEXT],
             return 0;
         if (agree_read_failure(c, &done, err) < 0)
             return -1;
-        if (lock_try(&c->store, c->step, &wait.watch, &lock, &over, err) < 0)
+        if (conduct_lock(c, 0, c->step, &wait, &lock, err) < 0)
             return -1;
         if (lock)
             break;
         if (conduct_wait(c, &wait, err) < 0)
             return -1;
     }
-    conduct_hold_lock(c, 0, lock);
     int rc = ask_for_step(c, ret, err);
-    conduct_hold_lock(c, 0, NULL);
-    lock_release(lock);
+    conduct_unlock(c, 0, lock);
     return rc;
 }
 

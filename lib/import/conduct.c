@@ -36,10 +36,24 @@ void import_hold_abandon(struct import_hold *hold)
             lock_abandon(hold->locks[i]);
 }
 
-void conduct_hold_lock(struct conduct *c, int which, const struct lock *lock)
+int conduct_lock(struct conduct *c, int which, const char *name,
+                 struct conduct_wait *wait, struct lock **ret, struct vitrine_error *err)
+{
+    bool taken_over;
+
+    (void)pthread_mutex_lock(&c->hold->mutex);
+    int rc = lock_try(&c->store, name, &wait->watch, ret, &taken_over, err);
+    if (rc == 0)
+        c->hold->locks[which] = *ret;
+    (void)pthread_mutex_unlock(&c->hold->mutex);
+    return rc;
+}
+
+void conduct_unlock(struct conduct *c, int which, struct lock *lock)
 {
     (void)pthread_mutex_lock(&c->hold->mutex);
-    c->hold->locks[which] = lock;
+    c->hold->locks[which] = NULL;
+    lock_release(lock);
     (void)pthread_mutex_unlock(&c->hold->mutex);
 }
 
@@ -234,7 +248,7 @@ static int obtain(struct conduct *c, const char *digest, const char *key,
     struct conduct_wait wait = {0};
     struct lock *lock;
     char name[100];
-    bool over, failed;
+    bool failed;
 
     (void)snprintf(name, sizeof(name), "image-%.64s", key + 7);
     for (;;) {
@@ -243,17 +257,15 @@ static int obtain(struct conduct *c, const char *digest, const char *key,
         if (*ret_cached)
             return 0;
         if (agree_read_failure(c, &failed, err) < 0 ||
-            lock_try(&c->store, name, &wait.watch, &lock, &over, err) < 0)
+            conduct_lock(c, 1, name, &wait, &lock, err) < 0)
             return -1;
         if (lock)
             break;
         if (conduct_wait(c, &wait, err) < 0)
             return -1;
     }
-    conduct_hold_lock(c, 1, lock);
     int rc = own(c, digest, key, ret_cached, err);
-    conduct_hold_lock(c, 1, NULL);
-    lock_release(lock);
+    conduct_unlock(c, 1, lock);
     return rc;
 }
 
@@ -316,23 +328,24 @@ int conduct_import(const struct config *config, const struct vitrine_import_spec
 static int make_file(struct conduct *c, int dir, const char *name,
                      char ret_digest[DIGEST_TEXT], struct vitrine_error *err)
 {
+    pthread_mutex_t *mutex = &c->hold->mutex;
     struct target target;
-    int rc = target_check(&target, dir, name, err);
 
+    (void)pthread_mutex_lock(mutex);
+    int rc = target_check(&target, dir, name, err);
     if (rc == 0)
         rc = target_open(&target, err);
-    (void)pthread_mutex_lock(&c->hold->mutex);
     c->hold->target = &target;
-    (void)pthread_mutex_unlock(&c->hold->mutex);
+    (void)pthread_mutex_unlock(mutex);
     if (rc == 0)
         rc = make_image(c, c->spec->digest ? c->spec->digest : "", target.fd, ret_digest,
                         err);
+    (void)pthread_mutex_lock(mutex);
     if (rc == 0)
         rc = target_commit(&target, err);
-    (void)pthread_mutex_lock(&c->hold->mutex);
     c->hold->target = NULL;
-    (void)pthread_mutex_unlock(&c->hold->mutex);
     target_close(&target);
+    (void)pthread_mutex_unlock(mutex);
     return rc;
 }
 

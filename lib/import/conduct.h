@@ -64,9 +64,6 @@ bool conduct_is_cancelled(const struct conduct *c);
 int conduct_fail_cancelled(struct vitrine_error *err);
 void conduct_remark(const struct conduct *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Which one: 0 the step's, 1 the image's. */
-void conduct_hold_lock(struct conduct *c, int which, const struct lock *lock);
-
 /* Waits a little, longer each time, for the owner of a lock. */
 struct conduct_wait {
     struct lock_watch watch;
@@ -74,6 +71,12 @@ struct conduct_wait {
     char told[256]; /* of whom the user knows that we wait for him */
 };
 int conduct_wait(struct conduct *c, struct conduct_wait *wait, struct vitrine_error *err);
+
+/* lock_try() and lock_release() of `which`, 0: the step's lock, 1: the image's, which a
+ * process that ends at once removes. */
+int conduct_lock(struct conduct *c, int which, const char *name,
+                 struct conduct_wait *wait, struct lock **ret, struct vitrine_error *err);
+void conduct_unlock(struct conduct *c, int which, struct lock *lock);
 
 /* Images may be removed for want of space: true if some were, and it is worth to try
  * again. Otherwise *err says what the user can do. */

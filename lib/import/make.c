@@ -71,31 +71,33 @@ int make_image(struct conduct *c, const char *digest, int fd,
     conduct_close_source(c);
     if (rc == 0 && conduct_is_cancelled(c))
         return conduct_fail_cancelled(err);
+    /* This can take long, and what follows must not: see import_hold_abandon(). */
+    if (rc == 0 && fdatasync(fd) < 0)
+        return vitrine_fail_sys(err, VITRINE_EINTERNAL, "it cannot be put on the disk");
     return rc;
-}
-
-static void hold_file(struct conduct *c, const struct store_file *file)
-{
-    (void)pthread_mutex_lock(&c->hold->mutex);
-    c->hold->file = file;
-    (void)pthread_mutex_unlock(&c->hold->mutex);
 }
 
 static int make_once(struct conduct *c, const char *digest, const char *key,
                      struct vitrine_error *err)
 {
+    struct import_hold *hold = c->hold;
     char got[DIGEST_TEXT];
     struct store_file *file;
     int fd;
 
-    if (store_create(&c->store, key, &file, &fd, err) < 0)
+    (void)pthread_mutex_lock(&hold->mutex);
+    int rc = store_create(&c->store, key, &file, &fd, err);
+    hold->file = rc == 0 ? file : NULL;
+    (void)pthread_mutex_unlock(&hold->mutex);
+    if (rc < 0)
         return -1;
-    hold_file(c, file);
-    int rc = make_image(c, digest, fd, got, err);
+    rc = make_image(c, digest, fd, got, err);
+    (void)pthread_mutex_lock(&hold->mutex);
     if (rc == 0)
         rc = store_commit(file, err);
-    hold_file(c, NULL);
+    hold->file = NULL;
     store_discard(file);
+    (void)pthread_mutex_unlock(&hold->mutex);
     return rc;
 }
 
