@@ -210,12 +210,16 @@ static int finish(const char *source, int sock, pid_t pid, struct import_message
         return fail_silent(source, rc, status, err);
     ret->text[sizeof(ret->text) - 1] = '\0';
     ret->imported.digest[sizeof(ret->imported.digest) - 1] = '\0';
-    if (!ret->ok)
-        return vitrine_fail(err,
-                            ret->code > VITRINE_OK && ret->code <= VITRINE_ECACHE
-                                ? (enum vitrine_errcode)ret->code
-                                : VITRINE_EINTERNAL,
-                            "%s", ret->text);
+    if (!ret->ok) {
+        (void)vitrine_fail(err,
+                           ret->code > VITRINE_OK && ret->code <= VITRINE_ECACHE
+                               ? (enum vitrine_errcode)ret->code
+                               : VITRINE_EINTERNAL,
+                           "%s", ret->text);
+        return strstr(ret->text, source)
+                   ? -1
+                   : vitrine_wrap(err, "cannot import image %s", source);
+    }
     if (fd < 0 || !registryref_is_digest(ret->imported.digest))
         return fail_silent(source, -EPROTO, 0, err);
     *ret_fd = steal_fd(&fd);
