@@ -53,7 +53,8 @@ static bool put_before(char *text, size_t *at, const char *name)
     if (len + 1 > *at)
         return false;
     *at -= len;
-    memcpy(text + *at, name, len);
+    for (size_t i = 0; i < len; i++)
+        text[*at + i] = name[i];
     text[--*at] = '/';
     return true;
 }
@@ -73,6 +74,10 @@ int extract_wrap(const struct extract_dir *where, const char *name,
     return vitrine_wrap(err, "%s%s", whole ? "" : "...", text[at] ? text + at : "/");
 }
 
+struct step {
+    const char *name;
+};
+
 /* Opens a directory that was made before, from the root down and through no link. */
 static int open_made(const struct extract *x, const struct extract_dir *dir)
 {
@@ -80,17 +85,17 @@ static int open_made(const struct extract *x, const struct extract_dir *dir)
 
     for (const struct extract_dir *d = dir; d->up; d = d->up)
         depth++;
-    cleanup_free const struct extract_dir **way = calloc(depth + 1, sizeof(*way));
+    cleanup_free struct step *way = calloc(depth + 1, sizeof(*way));
     if (!way)
         return -1;
     size_t i = depth;
     for (const struct extract_dir *d = dir; d->up; d = d->up)
-        way[--i] = d;
+        way[--i].name = d->name;
     int fd = openat(x->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (i = 0; i < depth && fd >= 0; i++) {
         cleanup_fd int up = fd;
 
-        fd = openat(up, way[i]->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(up, way[i].name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     return fd;
 }
@@ -300,7 +305,7 @@ static int leave(struct extract *x, struct level **top, struct vitrine_error *er
     return 0;
 }
 
-static int step(struct extract *x, struct level **top, struct vitrine_error *err)
+static int make_next(struct extract *x, struct level **top, struct vitrine_error *err)
 {
     struct level *level = *top;
     const struct listing_item *item;
@@ -330,7 +335,7 @@ static int walk(struct extract *x, struct extract_dir *dir, struct vitrine_error
              ? no_memory(err)
              : push(x, &top, x->root, dir, &inode, err);
     while (rc == 0 && top && !atomic_load(&x->failed))
-        rc = step(x, &top, err);
+        rc = make_next(x, &top, err);
     while (top)
         pop(&top);
     return rc;

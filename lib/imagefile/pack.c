@@ -265,7 +265,7 @@ int vitrine_pack(const char *dir, const char *file, bool root_owned,
 {
     struct watch watch = {.told = told};
     struct vitrine_error own = {0};
-    struct target target;
+    struct target target = {.fd = -1};
     char name[NAME_MAX + 1];
     cleanup_fd int directory = -1;
     cleanup_fd int source = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
