@@ -108,6 +108,12 @@ static int step_gzip(struct inflate *inflate, uint8_t *out, size_t space, size_t
     return 0;
 }
 #else
+/* By another name, as `inflate` is one of ours below. */
+static int run_zlib(z_stream *s)
+{
+    return inflate(s, Z_NO_FLUSH);
+}
+
 static int start_gzip(struct inflate *inflate, struct vitrine_error *err)
 {
     /* 16: gzip's header and checksum are wanted. */
@@ -136,7 +142,7 @@ static int step_gzip(struct inflate *inflate, uint8_t *out, size_t space, size_t
     s->avail_in = most;
     s->next_out = out;
     s->avail_out = space < INT_MAX ? (uInt)space : INT_MAX;
-    rc = inflate(s, Z_NO_FLUSH);
+    rc = run_zlib(s);
     if (rc == Z_MEM_ERROR)
         return no_memory(err);
     if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
