@@ -142,8 +142,10 @@ int import_early(const struct options *options, const char *config_path,
     else
         err->code = VITRINE_ECACHE;
     vitrine_config_free(config);
-    if (rc == 0 || err->code != VITRINE_ECACHE)
-        return rc;
+    if (rc < 0 && err->code != VITRINE_ECACHE)
+        return vitrine_wrap(err, "%s", options->values[OPTION_IMAGE].said_by);
+    if (rc == 0)
+        return 0;
     /* A name is in all likelihood that of a file, which the nodes will find. */
     if (!pinned && kind == VITRINE_IMAGE_IMPORTED) {
         (void)vitrine_wrap(err,

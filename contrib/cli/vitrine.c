@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static const struct command *const commands[] = {
+#define N_COMMANDS 5
+
+static const struct command *const commands[N_COMMANDS] = {
     &command_import, &command_pack, &command_unpack, &command_info, &command_verify,
 };
-
-#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
 static const struct command *find(const char *name)
 {

@@ -125,8 +125,8 @@
 #define LIMIT_LAYERS        1024
 #define LIMIT_INDEX_ENTRIES 1024
 
-/* An archive of docker save: entries, of which there are four for a layer, and images; and
- * what a tar header says of names beside PATH_MAX. */
+/* An archive of docker save: entries, of which there are four for a layer, and images;
+ * and what a tar header says of names beside PATH_MAX. */
 #define LIMIT_ARCHIVE_ENTRIES 65536
 #define LIMIT_ARCHIVE_HEADER  65536UL
 #define LIMIT_ARCHIVE_IMAGES  1024
@@ -179,6 +179,5 @@
 #define LIMIT_IMPORT_LAYERS 4096
 /* Directories in each other: PATH_MAX cannot name what is deeper. */
 #define LIMIT_IMPORT_DEPTH 2048
-
 
 #endif

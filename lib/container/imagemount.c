@@ -16,8 +16,9 @@ static bool is_trusted_import(const struct imagemount_wish *wish, int image)
 {
     uid_t owner;
 
-    return wish->is_shared && config_cache_owner(wish->config, &owner, NULL) == 0 &&
-           image_is_trusted(image, &owner, 1, NULL);
+    return wish->imported && wish->config->cache_owner &&
+           config_cache_owner(wish->config, &owner, NULL) == 0 &&
+           image_is_trusted_below(image, wish->config->cache_dir, owner, NULL);
 }
 
 static bool kernel_may_mount(const struct imagemount_wish *wish, int image,

@@ -17,7 +17,7 @@ struct imagemount_wish {
     int user_ns;     /* with owners: a namespace that maps ids the same way */
     bool has_ranges; /* and more than id 0 */
     bool in_place;   /* a directory can be changed */
-    bool is_shared;  /* it is in the cache that CacheOwner alone writes to */
+    bool imported;   /* it comes from a cache */
 };
 
 struct imagemount {

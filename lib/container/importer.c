@@ -10,7 +10,6 @@
 #include "container/importer.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/path.h"
 #include "base/spawn.h"
 #include "build-config.h"
 #include "container/config-api.h"
@@ -210,12 +209,16 @@ static int finish(const char *source, int sock, pid_t pid, struct import_message
         return fail_silent(source, rc, status, err);
     ret->text[sizeof(ret->text) - 1] = '\0';
     ret->imported.digest[sizeof(ret->imported.digest) - 1] = '\0';
-    if (!ret->ok)
-        return vitrine_fail(err,
-                            ret->code > VITRINE_OK && ret->code <= VITRINE_ECACHE
-                                ? (enum vitrine_errcode)ret->code
-                                : VITRINE_EINTERNAL,
-                            "%s", ret->text);
+    if (!ret->ok) {
+        (void)vitrine_fail(err,
+                           ret->code > VITRINE_OK && ret->code <= VITRINE_ECACHE
+                               ? (enum vitrine_errcode)ret->code
+                               : VITRINE_EINTERNAL,
+                           "%s", ret->text);
+        return strstr(ret->text, source)
+                   ? -1
+                   : vitrine_wrap(err, "cannot import image %s", source);
+    }
     if (fd < 0 || !registryref_is_digest(ret->imported.digest))
         return fail_silent(source, -EPROTO, 0, err);
     *ret_fd = steal_fd(&fd);
@@ -294,27 +297,4 @@ int vitrine_import_early(const struct vitrine_config *config,
         return 0;
     }
     return importer_open(c, spec, source, ret_digest, &fd, err);
-}
-
-/* --- trust --- */
-
-static bool path_of(int fd, char path[PATH_MAX])
-{
-    char link[64];
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, PATH_MAX - 1);
-    path[n < 0 ? 0 : n] = '\0';
-    return path[0] == '/';
-}
-
-bool importer_is_shared(const struct config *config, int fd)
-{
-    char file[PATH_MAX], cache[PATH_MAX];
-
-    if (!config->cache_owner)
-        return false;
-    cleanup_fd int dir = open(config->cache_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return dir >= 0 && path_of(dir, cache) && path_of(fd, file) &&
-           path_is_below(file, cache);
 }

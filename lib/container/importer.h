@@ -15,7 +15,4 @@ int importer_open(const struct config *config, const struct vitrine_spec *spec,
                   const char *source, char ret_digest[VITRINE_DIGEST_MAX], int *ret_fd,
                   struct vitrine_error *err);
 
-/* Whether an open file is one of the cache that CacheOwner alone writes to. */
-bool importer_is_shared(const struct config *config, int fd);
-
 #endif

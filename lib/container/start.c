@@ -6,7 +6,6 @@
 #include "base/path.h"
 #include "container/datamounts.h"
 #include "container/entrypoint.h"
-#include "container/importer.h"
 #include "container/lookup.h"
 #include "image/warmup.h"
 #include "namespace/ns.h"
@@ -124,7 +123,7 @@ static int mount_image(struct job *job, struct vitrine_error *err)
         .user_ns = job->fakeroot.user_ns,
         .has_ranges = job->fakeroot.has_ranges,
         .in_place = job->in_place,
-        .is_shared = job->digest[0] && importer_is_shared(job->config, job->image_fd),
+        .imported = job->digest[0],
     };
     return imagemount_open(&wish, job->image_fd, &job->image, err);
 }

@@ -23,6 +23,7 @@
  */
 #include "image/trust.h"
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "privileged/kmount.h"
 
 #include <fcntl.h>
@@ -108,33 +109,66 @@ static bool is_safe_path(struct walk *w, char *path, struct stat *ret)
     }
 }
 
+/* The path of what is open; a pipe has none. That of a file outside of our root leads
+ * nowhere, or to another file. */
+static bool path_of(int fd, char path[PATH_MAX])
+{
+    char link[sizeof("/proc/self/fd/") + 12];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, PATH_MAX);
+    if (n <= 0 || n >= PATH_MAX || path[0] != '/')
+        return false;
+    path[n] = '\0';
+    return true;
+}
+
+/* The file itself, without what is above it. */
+static bool is_safe_file(struct walk *w, int fd, const char *path, struct stat *ret)
+{
+    if (!is_safe(w, fd, path, ret))
+        return false;
+    if (!S_ISREG(ret->st_mode))
+        return refuse(w->why, path, "is no file");
+    /* " (deleted)" is then behind the path, but a file may really have that name. */
+    if (ret->st_nlink == 0)
+        return refuse(w->why, path, "has been deleted");
+    return true;
+}
+
+static bool has_no_writer(const struct walk *w, int fd, const char *path)
+{
+    return !kmount_has_writer(fd) || refuse(w->why, path, "is open for writing");
+}
+
 bool image_is_trusted(int fd, const uid_t *owners, size_t nowners,
                       struct vitrine_error *ret_why)
 {
     struct walk w = {.owners = owners, .nowners = nowners, .why = ret_why};
-    char link[sizeof("/proc/self/fd/") + 12];
     char path[PATH_MAX];
     struct stat opened, found;
 
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof(path));
-    /* A pipe has no path. That of a file outside of our root leads nowhere, or to another
-     * file. */
-    if (n <= 0 || (size_t)n >= sizeof(path) || path[0] != '/')
+    if (!path_of(fd, path))
         return refuse(ret_why, "the image", "has no path");
-    path[n] = '\0';
-    if (!is_safe(&w, fd, path, &opened))
-        return false;
-    if (!S_ISREG(opened.st_mode))
-        return refuse(ret_why, path, "is no file");
-    /* " (deleted)" is then behind the path, but a file may really have that name. */
-    if (opened.st_nlink == 0)
-        return refuse(ret_why, path, "has been deleted");
-    if (!is_safe_path(&w, path, &found))
+    if (!is_safe_file(&w, fd, path, &opened) || !is_safe_path(&w, path, &found))
         return false;
     if (found.st_dev != opened.st_dev || found.st_ino != opened.st_ino)
         return refuse(ret_why, path, "is no longer the file that was opened");
-    if (kmount_has_writer(fd))
-        return refuse(ret_why, path, "is open for writing");
-    return true;
+    return has_no_writer(&w, fd, path);
+}
+
+bool image_is_trusted_below(int fd, const char *dir, uid_t owner,
+                            struct vitrine_error *ret_why)
+{
+    struct walk w = {.owners = &owner, .nowners = 1, .why = ret_why};
+    cleanup_fd int top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char path[PATH_MAX], above[PATH_MAX];
+    struct stat st;
+
+    if (top < 0 || !path_of(top, above) || !path_of(fd, path))
+        return refuse(ret_why, dir, "cannot be opened");
+    if (!path_is_below(path, above))
+        return refuse(ret_why, path, "is not in the directory");
+    return is_safe_file(&w, fd, path, &st) && is_safe_path(&w, above, &st) &&
+           has_no_writer(&w, fd, path);
 }

@@ -17,4 +17,12 @@
 bool image_is_trusted(int fd, const uid_t *owners, size_t nowners,
                       struct vitrine_error *ret_why);
 
+/*
+ * The same for a file somewhere below a directory that `owner` alone (or root) writes to,
+ * and whose own directories there he closes to everybody: what is in there is his work,
+ * whoever has opened it.
+ */
+bool image_is_trusted_below(int fd, const char *dir, uid_t owner,
+                            struct vitrine_error *ret_why);
+
 #endif

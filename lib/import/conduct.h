@@ -8,7 +8,7 @@
  */
 #include "base/target.h"
 #include "import/sharing.h"
-#include "import/source.h"
+#include "source/source.h"
 #include "store/lock.h"
 
 #include <pthread.h>

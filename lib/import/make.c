@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs as the user, or as whom a shared cache belongs to. One image, from its source. */
 #include "base/cleanup.h"
-#include "import/build.h"
+#include "layers/build.h"
 #include "import/conduct.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Archives of docker save: whatever is in one, its blobs have the digests they are said
  * to have, and can be read as often as wanted. */
-#include "import/source.h"
+#include "source/source.h"
 #include "base/limits.h"
 
 #include <stdio.h>

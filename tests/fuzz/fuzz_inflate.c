@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A compressed layer: pieces of any size give the same, or are all refused. */
-#include "import/inflate.h"
+#include "layers/inflate.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * long it is.
  */
 #include "image/sqfs.h"
-#include "import/build.h"
+#include "layers/build.h"
 
 #include <stdlib.h>
 #include <string.h>

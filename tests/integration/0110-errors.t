@@ -271,15 +271,14 @@ like 'an empty directory: by its missing command' "$err" 'no-such-command: No su
 
 # ---- values that are refused when they are given ------------------------------------------
 
-registry='this version runs files and directories only; convert it first, for example with apptainer pull or enroot import'
 printf '#!/bin/sh\necho ran\n' >"$T/job"
 chmod 755 "$T" "$T/job"
 for command in srun sbatch salloc; do
-    refuses "docker:// ($command)" "image docker://ubuntu:22.04 is in a registry: $registry" \
-        docker://ubuntu:22.04 "$command"
+    refuses "docker:// ($command)" "image docker://Ubuntu: the repository 'Ubuntu' has letters in upper case; registries know lower case only" \
+        docker://Ubuntu "$command"
 done
-refuses 'an enroot reference' "image nvcr.io#nvidia/pytorch:24.05-py3 is in a registry: $registry" \
-    'nvcr.io#nvidia/pytorch:24.05-py3' srun
+refuses 'an enroot reference' "image nvcr.io#nvidia/pytorch:: the tag behind ':' is empty" \
+    'nvcr.io#nvidia/pytorch:' srun
 refuses 'https://' 'images cannot be taken from https://; give a file or a directory, not https://x/y.sif' \
     https://x/y.sif srun
 refuses 'file://' 'write the path of the image without file://, not file:///x' file:///x srun

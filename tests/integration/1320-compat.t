@@ -149,13 +149,12 @@ inside 'but if it is wanted' 'yes ran' 'echo $ENTERED $(cat /tmp/entry)' --conta
 as_user cp "$plain" "$home/ubuntu"
 prints 'a file is looked for first' yes as_user srun -Q --container-image=ubuntu \
     sh -c 'echo $OF_IMAGE'
-for reference in docker://ubuntu:24.04 nvcr.io#nvidia/pytorch:24.05-py3 ubuntu:24.04; do
+for reference in docker://localhost:1/ubuntu:24.04 localhost:1#ubuntu:24.04 localhost:1/ubuntu; do
     try as_user srun -Q --container-image="$reference" true
     [ "$rc" != 0 ] && [ -z "$out" ]
-    report "no registry yet: $reference" $? || show_try
+    report "a registry that is not there: $reference" $? || show_try
     is 'one line tells' "$(grep -c '^vitrine: ' <<<"$err")" 1
-    like 'what, and what to do' "$(grep '^vitrine: ' <<<"$err")" \
-        "${reference//./\\.}.*(convert it first|needs docker://)"
+    like 'of which image' "$(grep '^vitrine: ' <<<"$err")" "${reference//./\\.}.*localhost:1 cannot be reached"
 done
 
 # ---- MPI ----------------------------------------------------------------------------------

@@ -7,8 +7,8 @@
  *
  * With -p the layers are no more than read, and their digests computed.
  */
-#include "import/build.h"
-#include "import/inflate.h"
+#include "layers/build.h"
+#include "layers/inflate.h"
 
 #include <err.h>
 #include <errno.h>

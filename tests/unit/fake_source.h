@@ -7,7 +7,7 @@
  * bytes, in the place of the real ones. All processes of a test share them.
  */
 #include "cache_tree.h"
-#include "import/build.h"
+#include "layers/build.h"
 #include "import/conduct.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 
 /* A source whose layers are in memory, and what becomes of them, as text. */
 #include "image/sqfs.h"
-#include "import/build.h"
+#include "layers/build.h"
 #include "tar.h"
 
 #include <fcntl.h>

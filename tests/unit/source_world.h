@@ -3,7 +3,7 @@
 #define VITRINE_TESTS_SOURCE_WORLD_H
 
 /* A directory of one's own with images in it, and what a source gives of them. */
-#include "import/source.h"
+#include "source/source.h"
 #include "unit.h"
 
 #include <fcntl.h>

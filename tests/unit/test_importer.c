@@ -127,8 +127,10 @@ START_TEST(failures_are_told)
         const char *image, *text;
         enum vitrine_errcode code;
     } cases[] = {
-        {"docker://x/bad", "there is no such image", VITRINE_ENOIMAGE},
-        {"docker://x/worse", "xxxxxxxx", VITRINE_EINTERNAL},
+        {"docker://x/bad", "cannot import image docker://x/bad: there is no such image",
+         VITRINE_ENOIMAGE},
+        {"docker://x/worse", "cannot import image docker://x/worse: xxxx",
+         VITRINE_EINTERNAL},
         {"docker://x/odd", "the program that imports images, ", VITRINE_EINTERNAL},
         {"docker://x/without-image", "the program that imports", VITRINE_EINTERNAL},
         {"docker://x/silent", "the program that imports images, ", VITRINE_EINTERNAL},

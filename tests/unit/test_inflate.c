@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Compressed layers, whole, cut and damaged, in pieces of any size. */
-#include "import/inflate.h"
+#include "layers/inflate.h"
 #include "base/limits.h"
 #include "tar.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Archives and what is told of them. */
-#include "import/layer.h"
+#include "layers/layer.h"
 #include "base/limits.h"
 #include "tar.h"
 

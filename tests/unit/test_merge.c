@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What layers make together. Against umoci it is compared by integration/2100-layers.t.
  */
-#include "import/merge.h"
+#include "layers/merge.h"
 #include "layers.h"
 
 #define MOST 6

@@ -71,6 +71,35 @@ START_TEST(links_and_dotdot_stay_in_root)
 }
 END_TEST
 
+START_TEST(path_is_split_at_its_last_name)
+{
+    static const struct {
+        const char *path, *dir, *name;
+        int rc;
+    } cases[] = {
+        {"a", ".", "a", 0},      {"/a", "/", "a", 0},       {"/a/b", "/a/", "b", 0},
+        {"a/b//", "a/", "b", 0}, {"../x", "../", "x", 0},   {"", "", "", -ENOENT},
+        {"/", "", "", -ENOENT},  {"a/..", "", "", -ENOENT}, {"a/.", "", "", -ENOENT},
+        {"...", ".", "...", 0},  {"./", "", "", -ENOENT},
+    };
+    char dir[PATH_MAX], name[NAME_MAX + 1], longest[NAME_MAX + 2];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        ck_assert_msg(path_split(cases[i].path, dir, name) == cases[i].rc, "%s",
+                      cases[i].path);
+        if (cases[i].rc == 0)
+            ck_assert_msg(strcmp(dir, cases[i].dir) == 0 &&
+                              strcmp(name, cases[i].name) == 0,
+                          "%s: %s %s", cases[i].path, dir, name);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[NAME_MAX + 1] = '\0';
+    ck_assert_int_eq(path_split(longest, dir, name), -ENAMETOOLONG);
+    longest[NAME_MAX] = '\0';
+    ck_assert_int_eq(path_split(longest, dir, name), 0);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("path");
@@ -80,6 +109,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, below_compares_whole_components);
     tcase_add_test(tc, only_clean_absolute_paths_are_normal);
     tcase_add_test(tc, links_and_dotdot_stay_in_root);
+    tcase_add_test(tc, path_is_split_at_its_last_name);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What upper layers hide, by names alone. */
-#include "import/shade.h"
+#include "layers/shade.h"
 #include "unit.h"
 
 /* Of layer 2: a file "f", a directory "d", "o" opaque; of layer 1 a file "d/g". */

@@ -5,7 +5,7 @@
  */
 #include "base/limits.h"
 #include "http-server.h"
-#include "import/source.h"
+#include "source/source.h"
 #include "registry/credentials.h"
 
 #include <errno.h>

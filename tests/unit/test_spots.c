@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A tree of names. */
-#include "import/spots.h"
+#include "layers/spots.h"
 #include "unit.h"
 
 #include <errno.h>

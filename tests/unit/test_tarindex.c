@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "import/tarindex.h"
+#include "source/tarindex.h"
 #include "base/limits.h"
 #include "tar.h"
 

@@ -297,6 +297,52 @@ START_TEST(long_paths_end_in_refusal)
 }
 END_TEST
 
+/* As the account that shares its cache has it; what is opened is judged by a user who can
+ * see neither. */
+START_TEST(file_in_a_closed_directory_of_its_owners_is_his)
+{
+    static const struct {
+        const char *top; /* the directory that is named */
+        uid_t dir, file;
+        mode_t dir_mode, file_mode;
+        const char *words;
+    } cases[] = {
+        {DIR, SOFTWARE, SOFTWARE, 0755, 0400, NULL},
+        {DIR, 0, SOFTWARE, 0755, 0400, NULL},
+        {DIR, SOFTWARE, 0, 0755, 0444, NULL},
+        {DIR, SOFTWARE, SOMEBODY, 0755, 0400, "belongs to a user who is not trusted"},
+        {DIR, SOFTWARE, SOFTWARE, 0755, 0420, "can be written"},
+        {DIR, SOMEBODY, SOFTWARE, 0755, 0400, DIR " belongs to a user who is not"},
+        {DIR, SOFTWARE, SOFTWARE, 01777, 0400, DIR " can be written"},
+        {DIR "/images/x", SOFTWARE, SOFTWARE, 0755, 0400, "cannot be opened"},
+        {DIR "/other", SOFTWARE, SOFTWARE, 0755, 0400, "is not in the directory"},
+        {"/usr", SOFTWARE, SOFTWARE, 0755, 0400, "is not in the directory"},
+    };
+
+    make_dir(DIR "/images", SOFTWARE, 0700);
+    make_dir(DIR "/other", SOFTWARE, 0700);
+    make_file(DIR "/images/x", SOFTWARE, 0400);
+    cleanup_fd int fd = open(DIR "/images/x", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(setegid(SOMEBODY), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct vitrine_error why = {0};
+
+        ck_assert_int_eq(seteuid(0), 0);
+        ck_assert_int_eq(chown(DIR, cases[i].dir, 0), 0);
+        ck_assert_int_eq(chmod(DIR, cases[i].dir_mode), 0);
+        ck_assert_int_eq(fchown(fd, cases[i].file, 0), 0);
+        ck_assert_int_eq(fchmod(fd, cases[i].file_mode), 0);
+        ck_assert_int_eq(seteuid(SOMEBODY), 0);
+        bool got = image_is_trusted_below(fd, cases[i].top, SOFTWARE, &why);
+        ck_assert_msg(got == !cases[i].words, "%zu: %s", i, why.text);
+        ck_assert_msg(got || strstr(why.text, cases[i].words), "%s", why.text);
+    }
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(unlink(DIR "/images/x"), 0);
+    ck_assert(!image_is_trusted_below(fd, DIR, SOFTWARE, NULL));
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("trust");
@@ -320,6 +366,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, file_outside_of_the_root_is_not_trusted);
     tcase_add_test(tc, user_sees_the_same_or_is_not_believed);
     tcase_add_test(tc, long_paths_end_in_refusal);
+    tcase_add_test(tc, file_in_a_closed_directory_of_its_owners_is_his);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* In which order parts are given out, without threads. */
-#include "import/window.h"
+#include "source/window.h"
 #include "unit.h"
 
 #include <stdio.h>
