@@ -3,6 +3,7 @@
 #define VITRINE_BASE_LIMITS_H
 
 /* Every cap of the project, each with its reason. */
+#include <stdint.h>
 
 /* An image reference: no path can be longer (PATH_MAX), and a registry reference is far
  * shorter. Checked before anything is copied (compare CVE-2026-65108). */
@@ -139,16 +140,16 @@
  * cache of all users without a request: a job may wait in a queue for days, and runs on
  * nodes from which the registry may not be reached. Whoever loses his right to an image
  * keeps it as long, as he would a copy. */
-#define LIMIT_GRANT_S (7 * 24 * 3600)
+#define LIMIT_GRANT_S (INT64_C(7) * 24 * 3600)
 
 /* A lease is for a job, and few sites let jobs run longer; a longer one would let a user
  * fill a cache of all users for good. */
-#define LIMIT_LEASE_S (60LL * 24 * 3600)
+#define LIMIT_LEASE_S (INT64_C(60) * 24 * 3600)
 
 /* What the cache remembers: nodes of a step start within minutes, but a prolog may take
  * hours; what an index says never changes, but who asks again after a month? */
-#define LIMIT_STEP_RECORD_S  (24 * 3600)
-#define LIMIT_INDEX_RECORD_S (30 * 24 * 3600)
+#define LIMIT_STEP_RECORD_S  (INT64_C(24) * 3600)
+#define LIMIT_INDEX_RECORD_S (INT64_C(30) * 24 * 3600)
 /* A failure is passed on to the step's other nodes, which start together, and not to a
  * user who has mended something and tries again. */
 #define LIMIT_FAILURE_RECORD_S 60

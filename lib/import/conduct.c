@@ -31,7 +31,7 @@ void import_hold_abandon(struct import_hold *hold)
         store_abandon(hold->file);
     if (hold->target)
         target_abandon(hold->target);
-    for (size_t i = 0; i < sizeof(hold->locks) / sizeof(*hold->locks); i++)
+    for (size_t i = 0; i < IMPORT_HOLD_LOCKS; i++)
         if (hold->locks[i])
             lock_abandon(hold->locks[i]);
 }

@@ -14,11 +14,12 @@
 #include <pthread.h>
 
 /* What would be left of a process that ends without ado. */
+#define IMPORT_HOLD_LOCKS 2
 struct import_hold {
     pthread_mutex_t mutex;
     const struct store_file *file;
     const struct target *target;
-    const struct lock *locks[2]; /* of the step, of the image */
+    const struct lock *locks[IMPORT_HOLD_LOCKS]; /* of the step, of the image */
 };
 #define IMPORT_HOLD_NONE                                                                 \
     (struct import_hold)                                                                 \

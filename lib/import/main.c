@@ -30,8 +30,6 @@ static const char *const believed[] = {
     "XDG_CONFIG_HOME",    "ENROOT_CONFIG_PATH", "PATH",
 };
 
-extern char **environ;
-
 enum {
     ARG_CONFIG = 1,
     ARG_IMAGE,

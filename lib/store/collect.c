@@ -116,7 +116,7 @@ static neg_errno read_leases(struct collect *c)
     struct stat st;
     int rc = dir ? 0 : -errno;
 
-    while (rc == 0 && (entry = readdir(dir))) {
+    while (rc == 0 && dir && (entry = readdir(dir))) {
         if (!lease_image(entry->d_name, image) ||
             fstatat(c->store->leases, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
@@ -188,7 +188,7 @@ static neg_errno read_images(struct collect *c)
     struct stat st;
     int rc = dir ? 0 : -errno;
 
-    while (rc == 0 && (entry = readdir(dir))) {
+    while (rc == 0 && dir && (entry = readdir(dir))) {
         if (fstatat(c->store->images, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(st.st_mode))
             continue;

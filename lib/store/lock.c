@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include <time.h>
 
 #define NS_PER_S INT64_C(1000000000)
+
+/* Of /proc/PID/stat: when it was started; proc(5). */
+#define START_FIELD 22
 
 /* Others may come first, each time. */
 #define TRIES 10
@@ -52,30 +56,53 @@ static neg_errno read_small(int dir, const char *path, char *ret, size_t size)
     size_t n = 0;
     int rc = fd < 0 ? -errno : fd_read_all(fd, size - 1, &text, &n);
 
-    if (rc == 0)
+    if (rc == 0 && text)
         memcpy(ret, text, n + 1);
     return rc;
+}
+
+/* The next of the numbers in a text; false: there is none. */
+static bool take_number(const char **at, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(*at, &end, 10);
+    if (end == *at || errno)
+        return false;
+    *at = end;
+    return true;
 }
 
 /* When a process was started, and whether it has ended and only waits for its parent. */
 static neg_errno read_start(int pid, uint64_t *ret, bool *ret_ended)
 {
-    char path[40], text[1024], state = 0;
+    char path[40], text[1024];
+    uint64_t number = 0;
     int rc;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     rc = read_small(AT_FDCWD, path, text, sizeof(text));
     if (rc < 0)
         return rc;
-    /* A program's name may hold anything, also ")". */
-    const char *rest = strrchr(text, ')');
-    if (!rest || sscanf(rest,
-                        ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-                        "%*d %*d %*d %*d %" SCNu64,
-                        &state, ret) != 2)
+    /* A program's name may hold anything, also ")". Behind it: " STATE", field 3. */
+    const char *at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || !at[2])
         return -EPROTO;
-    *ret_ended = state == 'Z' || state == 'X';
+    *ret_ended = at[2] == 'Z' || at[2] == 'X';
+    at += 3;
+    for (int field = 4; field <= START_FIELD; field++)
+        if (!take_number(&at, &number))
+            return -EPROTO;
+    *ret = number;
     return 0;
+}
+
+static void make_printable(char *host)
+{
+    for (char *p = host; *p; p++)
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
+            *p = '?';
 }
 
 static void know_self(struct owner *ret)
@@ -95,24 +122,29 @@ static void know_self(struct owner *ret)
         ret->start = 0;
     if (gethostname(ret->host, sizeof(ret->host) - 1) < 0 || !ret->host[0])
         (void)snprintf(ret->host, sizeof(ret->host), "another host");
-    for (char *p = ret->host; *p; p++)
-        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
-            *p = '?';
+    make_printable(ret->host);
 }
 
 static bool parse_owner(const char *text, struct owner *ret)
 {
-    size_t n = strlen(text);
+    size_t boot = strcspn(text, " "), n = strlen(text);
+    const char *at = text + boot;
+    uint64_t pid;
 
     memset(ret, 0, sizeof(*ret));
-    if (n == 0 || text[n - 1] != '\n' ||
-        sscanf(text, "%39s %" SCNu64 " %d %" SCNu64 " %*s %255s", ret->boot, &ret->pids,
-               &ret->pid, &ret->start, ret->host) != 5)
+    if (n == 0 || text[n - 1] != '\n' || boot >= sizeof(ret->boot) ||
+        !take_number(&at, &ret->pids) || !take_number(&at, &pid) ||
+        !take_number(&at, &ret->start) || pid == 0 || pid > INT_MAX || *at != ' ')
         return false;
-    for (char *p = ret->host; *p; p++)
-        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
-            *p = '?';
-    return ret->pid > 0;
+    ret->pid = (int)pid;
+    (void)snprintf(ret->boot, sizeof(ret->boot), "%.*s", (int)boot, text);
+    at = strchr(at + 1, ' '); /* behind what is random */
+    if (!at || at + 2 >= text + n)
+        return false;
+    (void)snprintf(ret->host, sizeof(ret->host), "%.*s", (int)strcspn(at + 1, "\n"),
+                   at + 1);
+    make_printable(ret->host);
+    return true;
 }
 
 /* A process of this host that is no more. What cannot be seen of one lives. */
@@ -256,7 +288,7 @@ static neg_errno look(int dir, const char *name, struct lock_watch *watch,
 {
     char text[LOCK_OWNER_MAX] = "";
     struct owner owner;
-    struct stat st;
+    struct stat st = {0};
     int rc = read_small(dir, name, text, sizeof(text));
 
     *ret_stale = false;

@@ -59,9 +59,7 @@ int record_read(const struct store *store, const char *name, int64_t max_age, ch
         return -1;
     cleanup_fd int fd =
         openat(store->records, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        rc = -errno;
-    else if (fstat(fd, &st) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         rc = -errno;
     else
         rc = fd_read_all(fd, size, &text, &n);

@@ -1,49 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who imports, who waits, and what is left when that goes wrong. */
-#include "child.h"
-#include "fake_source.h"
+#include "importing.h"
 #include "nameless.h"
 
 #include <sched.h>
 #include <sys/mount.h>
-
-#define IMAGE "docker://registry.example/group/app:1"
-
-static char cache_dir[PATH_MAX];
-static struct config config = {.cache_dir = cache_dir};
-static struct vitrine_import_spec spec;
-static struct vitrine_imported imported;
-static char remarks[4096];
-static bool is_cancelled;
-
-static void remark(void *arg, const char *line)
-{
-    size_t n = strlen(remarks);
-
-    (void)snprintf(remarks + n, sizeof(remarks) - n, "%s\n", line);
-}
-
-static bool cancelled(void *arg)
-{
-    return is_cancelled;
-}
-
-static const struct vitrine_watch watch = {.remark = remark, .cancelled = cancelled};
-
-static void make(void)
-{
-    world_make();
-    cache_path(cache_dir);
-    config = (struct config){.cache_dir = cache_dir};
-    spec = (struct vitrine_import_spec){
-        .image = IMAGE, .platform = "amd64", .home = "/", .user = "u", .watch = &watch};
-}
-
-static int import(void)
-{
-    return vitrine_import((const struct vitrine_config *)&config, &spec, &imported,
-                          &error);
-}
 
 static void choose(int without)
 {
@@ -51,26 +12,7 @@ static void choose(int without)
         forbid_nameless_files();
 }
 
-/* The file under the name that was told, whole; nothing else but what may stay. */
-static void check_only(int images)
-{
-    struct stat st;
-
-    ck_assert_int_eq(cache_count("images"), images);
-    ck_assert_int_eq(cache_count("locks"), 0);
-    if (images > 0) {
-        ck_assert_int_eq(stat(imported.path, &st), 0);
-        ck_assert_int_eq(st.st_size, (off_t)world->size);
-    }
-}
-
 /* So many processes at once, which write down what they were told. */
-struct outcome {
-    int rc;
-    struct vitrine_imported imported;
-    struct vitrine_error error;
-};
-
 static struct outcome *run_many(int n)
 {
     struct outcome *all = mmap(NULL, sizeof(*all) * (size_t)n, PROT_READ | PROT_WRITE,
@@ -528,174 +470,10 @@ START_TEST(limit_is_kept)
 }
 END_TEST
 
-/* --- the cache of all users
- * -------------------------------------------------------------
- */
-
-#define ACCOUNT "64001"
-#define ALICE   64011
-#define BOB     64012
-
-/* As vitrine-import runs that is set-user-ID to the account. */
-static int import_as(uid_t user)
-{
-    struct outcome *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        int fd = -1;
-
-        if (setresgid(user, user, user) < 0 || setresuid(user, 64001, 64001) < 0)
-            _exit(2);
-        shared->rc =
-            conduct_import(&config, &spec, NULL, &shared->imported, &fd, &shared->error);
-        _exit(shared->rc == 0 && fd < 0);
-    }
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    imported = shared->imported;
-    error = shared->error;
-    return shared->rc;
-}
-
-static void make_shared(void)
-{
-    make();
-    config.cache_owner = ACCOUNT;
-    ck_assert_int_eq(mkdir(cache_dir, 0700), 0);
-    ck_assert_int_eq(chown(cache_dir, 64001, 64001), 0);
-}
-
-START_TEST(each_user_asks_for_himself)
-{
-    must_ok(import_as(ALICE));
-    ck_assert_int_eq(world->finds, 1);
-    ck_assert(!imported.was_cached);
-    spec.digest = key_of(1);
-    must_ok(import_as(ALICE));
-    ck_assert(imported.was_cached);
-    ck_assert_int_eq(world->finds, 1);
-    /* She was given it, he was not. */
-    must_ok(import_as(BOB));
-    ck_assert(imported.was_cached);
-    ck_assert_int_eq(world->finds, 2);
-    must_ok(import_as(BOB));
-    ck_assert_int_eq(world->finds, 2);
-    ck_assert_int_eq(world->builds, 1);
-    check_only(1);
-}
-END_TEST
-
-START_TEST(whom_the_registry_refuses_gets_nothing)
-{
-    must_ok(import_as(ALICE));
-    world->find_fails = true;
-    must_say(import_as(BOB), "says no");
-    spec.digest = key_of(1);
-    must_say(import_as(BOB), "says no");
-    must_ok(import_as(ALICE));
-}
-END_TEST
-
-START_TEST(grant_ends)
-{
-    char path[PATH_MAX + 200];
-    struct dirent *entry;
-
-    must_ok(import_as(ALICE));
-    (void)snprintf(path, sizeof(path), "%s/grants/%d", cache_dir, ALICE);
-    DIR *dir = opendir(path);
-    ck_assert_ptr_nonnull(dir);
-    while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            age(dirfd(dir), entry->d_name, 8 * 24 * 3600);
-    (void)closedir(dir);
-    spec.digest = key_of(1);
-    world->find_fails = true;
-    must_say(import_as(ALICE), "says no");
-}
-END_TEST
-
-/* Bob's own registry says that it has Alice's private image. */
-START_TEST(another_registry_does_not_give_what_is_there)
-{
-    must_ok(import_as(ALICE));
-    spec.image = "docker://evil.example/bobs/own:1";
-    spec.digest = key_of(1);
-    must_ok(import_as(BOB));
-    ck_assert(!imported.was_cached);
-    ck_assert_int_eq(world->builds, 2);
-    ck_assert_int_eq(cache_count("images"), 2);
-    /* Nor does another repository of the same one. */
-    spec.image = "docker://registry.example/group/other:1";
-    must_ok(import_as(BOB));
-    ck_assert(!imported.was_cached);
-    ck_assert_int_eq(world->builds, 3);
-}
-END_TEST
-
-START_TEST(steps_of_users_are_their_own)
-{
-    spec.step = "1.0";
-    must_ok(import_as(BOB));
-    (void)snprintf(world->tag, sizeof(world->tag), "%.71s", key_of(5));
-    must_ok(import_as(ALICE));
-    ck_assert_str_eq(imported.digest, key_of(5));
-    must_ok(import_as(BOB));
-    ck_assert_str_eq(imported.digest, key_of(1));
-}
-END_TEST
-
-START_TEST(nodes_of_a_step_make_one_request_here_too)
-{
-    pid_t pids[24];
-
-    spec.step = "1.0";
-    world->find_ms = 100;
-    world->build_ms = 200;
-    for (int i = 0; i < 24; i++)
-        if ((pids[i] = fork()) == 0)
-            _exit(import_as(ALICE) == 0 ? 0 : 1);
-    for (int i = 0; i < 24; i++) {
-        int status;
-
-        ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
-        ck_assert_int_eq(status, 0);
-    }
-    ck_assert_int_eq(world->finds, 1);
-    ck_assert_int_eq(world->builds, 1);
-}
-END_TEST
-
-START_TEST(others_are_told_who_may_write)
-{
-    must_say(import(), "vitrine-import has to belong to " ACCOUNT);
-    config.cache_owner = "0";
-    must_say(import(), "must not be root");
-    config.cache_owner = "no-such-account";
-    must_say(import(), "no-such-account");
-}
-END_TEST
-
-/* What is the user's own goes to his own cache. */
-START_TEST(archives_are_not_shared)
-{
-    char home[PATH_MAX];
-
-    (void)snprintf(home, sizeof(home), "%s/home", tree_path);
-    spec.home = home;
-    spec.image = "docker-archive:/some/file.tar";
-    must_ok(import());
-    ck_assert_ptr_nonnull(strstr(imported.path, "/home/.cache/vitrine/images/"));
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("import");
-    TCase *tc = tcase_create("import"), *own = tcase_create("shared");
+    TCase *tc = tcase_create("import");
 
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, make, tree_remove);
@@ -720,18 +498,6 @@ static Suite *make_suite(void)
         tcase_add_loop_test(tc, old_images_make_room, 0, 2);
     }
     suite_add_tcase(suite, tc);
-    tcase_set_timeout(own, 60);
-    tcase_add_checked_fixture(own, make_shared, tree_remove);
-    tcase_add_test(own, each_user_asks_for_himself);
-    tcase_add_test(own, whom_the_registry_refuses_gets_nothing);
-    tcase_add_test(own, grant_ends);
-    tcase_add_test(own, another_registry_does_not_give_what_is_there);
-    tcase_add_test(own, steps_of_users_are_their_own);
-    tcase_add_test(own, nodes_of_a_step_make_one_request_here_too);
-    tcase_add_test(own, others_are_told_who_may_write);
-    tcase_add_test(own, archives_are_not_shared);
-    if (!child_cannot_mount())
-        suite_add_tcase(suite, own);
     return suite;
 }
 

@@ -114,6 +114,7 @@ START_TEST(process_that_ends_at_once_leaves_nothing)
     write_image(key_of(1), "image", &file);
     store_abandon(file);
     ck_assert_int_eq(cache_count("images"), 0);
+    store_discard(file);
 }
 END_TEST
 
