@@ -80,24 +80,24 @@ is 'nothing is held' "$(find "$cache/locks" -type f)" ''
 
 mkdir "$T/full"
 vitrine_conf "${allowed[@]}" "CacheDir=$T/full/cache"
-bad='' failures=0 successes=0
+bad='' full=0 fits=0
 for size in 16 32 48 64 96 160 400 800 1200 1600 2000 2400 2800 3600 5000; do
     mount -t tmpfs -o "size=${size}k,uid=$(id -u "$USER1"),mode=700" none "$T/full" || break
     got=$(program "$image" 2>&1)
     case $got in
     "failed "*'no space is left'* | "failed "*'No space left'*)
-        failures=$((failures + 1))
+        full=$((full + 1))
         [ -z "$(find "$T/full/cache/images" "$T/full/cache/locks" -type f)" ] ||
             bad+=" $size KiB: $(find "$T/full" -type f)"
         ;;
-    "ok "*) successes=$((successes + 1)) ;;
+    "ok "*) fits=$((fits + 1)) ;;
     *) bad+=" $size KiB: $got" ;;
     esac
     umount "$T/full"
 done
 is 'full disks: one sentence, nothing is left' "$bad" ''
-[ "$failures" -gt 6 ] && [ "$successes" -gt 1 ]
-report 'some were too small, some were not' $? || diagnose "$failures $successes"
+[ "$full" -gt 6 ] && [ "$fits" -gt 1 ]
+report 'some were too small, some were not' $? || diagnose "$full $fits"
 
 mount -t tmpfs -o "size=6000k,uid=$(id -u "$USER1"),mode=700" none "$T/full"
 for number in 1 2; do
