@@ -234,23 +234,31 @@ static int own(struct conduct *c, const char *digest, const char *key, bool *ret
         return 0;
     if (agree_read_failure(c, &failed, err) < 0)
         return -1;
-    store_sweep(&c->store, key);
+    /* Other users' locks are others: see obtain(). */
+    if (!c->sharing.is_shared)
+        store_sweep(&c->store, key);
     if (make_in_store(c, digest, key, err) == 0)
         return 0;
     agree_write_failure(c, err);
     return -1;
 }
 
-/* Has the image made, by whomever. */
+/*
+ * Has the image made, by whomever; in a shared cache by the user's own processes. He can
+ * hold them up while they keep their locks (a full pipe as standard error will do), and
+ * that must not hold up others: who makes the same image at the same time does it twice.
+ */
 static int obtain(struct conduct *c, const char *digest, const char *key,
                   bool *ret_cached, struct vitrine_error *err)
 {
     struct conduct_wait wait = {0};
     struct lock *lock;
-    char name[100];
+    char name[100], whose[24] = "";
     bool failed;
 
-    (void)snprintf(name, sizeof(name), "image-%.64s", key + 7);
+    if (c->sharing.is_shared)
+        (void)snprintf(whose, sizeof(whose), "%ju-", (uintmax_t)c->sharing.uid);
+    (void)snprintf(name, sizeof(name), "image-%s%.64s", whose, key + 7);
     for (;;) {
         if (store_find(&c->store, key, NULL, ret_cached, err) < 0)
             return -1;

@@ -33,6 +33,8 @@
  *    is part of the key, and a name leads to the same host for all users. Where AllowHTTP
  *    is set, or a mirror gives everything to everybody, the administrator has said that
  *    the network or the mirror is trusted.
+ *  - No user waits for another one's process, which that one could hold up: locks are of
+ *    one user's processes.
  *  - What steps agree on is filed under the user who asks, so nobody decides for another.
  *    What an index says is filed under the index' digest, against which it was verified,
  *    and is the same for all.

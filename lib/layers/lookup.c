@@ -63,6 +63,7 @@ static int walk(struct lookup *lookup, const char *path, size_t size,
         const struct spot *parent = last ? last->spot : &lookup->spots->root;
         struct spot *spot;
 
+        lookup->taken++;
         if (len == 1 && name[0] == '.')
             continue;
         if (len == 2 && name[0] == '.' && name[1] == '.') {

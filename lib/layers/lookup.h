@@ -19,6 +19,7 @@ struct lookup {
     struct spots *spots;
     struct lookup_step steps[LIMIT_IMPORT_DEPTH];
     size_t n;
+    uint64_t taken; /* steps of all paths so far */
     /* What was made last, as entries of a directory come together. Set `last` to NULL
      * when something is removed. */
     const char *last_path;

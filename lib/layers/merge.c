@@ -43,6 +43,7 @@ static void prune(struct merge *m, struct spot *dir)
 
     for (struct spot *spot = dir->first; spot; spot = next) {
         next = spot->next;
+        m->lookup.taken++;
         if (spot->is.touched == m->layer)
             prune(m, spot);
         else
@@ -146,6 +147,12 @@ static int apply_layer(struct merge *m, unsigned number, struct vitrine_error *e
         int rc = entry->kind <= ENTRY_HARDLINK ? apply_node(m, entry, err)
                                                : apply_whiteout(m, entry, err);
 
+        if (rc == 0 && m->lookup.taken > LIMIT_IMPORT_STEPS)
+            rc =
+                vitrine_fail(err, VITRINE_EUNSUPPORTED,
+                             "its links, or directories that are emptied, take more than "
+                             "%d steps",
+                             LIMIT_IMPORT_STEPS);
         if (rc < 0)
             return vitrine_wrap(err, "%.300s", entry->path);
     }

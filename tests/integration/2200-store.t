@@ -144,7 +144,7 @@ for with in '' "$digest"; do
 done
 ok 'nor is anything told of it' test -z "$(find "$shared/grants/$(id -u "$USER2")" -type f 2>/dev/null)"
 # His own registry says that it has it, but it has the manifest only.
-front_rules front 'GET blobs/ 404'
+front_rules front 'GET blobs/ status 404'
 like 'a registry that has only the manifest gives nothing' \
     "$(program2 "docker://${REGISTRY[front]}/app:v1" "$digest" 2>&1)" '^failed '
 is 'there is still one image' "$(find "$shared/images" -type f | wc -l)" 1
@@ -156,6 +156,18 @@ registry_forget private
 like 'who may from now on has it without a pull' "$(program2 "$private" 2>&1)" '^ok .* cached [0-9]+ hsqs$'
 is 'the registry was asked' "$(registry_count private 'manifests/.* 200')" 1
 is 'for no layer' "$(registry_count private 'blobs/')" 0
+# A user can stop his process, or have it wait for ever: the registry's answer does it here.
+registry_push "oci:$T/n1.oci:n1" other/held:v1
+front_rules front 'GET blobs/ hold 10% times=1'
+program "docker://${REGISTRY[front]}/held:v1" >/dev/null 2>&1 &
+held=$!
+front_wait front '^holding '
+like 'nobody waits for the process of another user' \
+    "$(program2 "docker://${REGISTRY[front]}/held:v1" 2>&1)" '^ok .* new [0-9]+ hsqs$'
+front_go front
+wait "$held"
+is 'who comes second finds it there' $? 0
+front_rules front
 variable=http_proxy=http://127.0.0.1:1
 find "$shared/grants" -type f -exec touch -d '8 days ago' {} +
 like 'a proxy of the environment does not count' "$(program2 "$private" "$digest" 2>&1)" '^ok '

@@ -149,6 +149,40 @@ START_TEST(one_sentence_says_what_is_wrong)
 }
 END_TEST
 
+/* What takes time, by far more than the size of the layer. */
+START_TEST(work_has_an_end)
+{
+    enum { MANY = 17000, LINKS = 39, PASSES = 700 };
+    struct tar layer = {0};
+    struct memory memory = {.layers = &layer};
+    struct vitrine_error err = {0};
+    char name[16], target[PASSES * 5 + 4] = "";
+
+    for (int i = 0; i < PASSES; i++)
+        memcpy(target + (size_t)i * 5, "x/../", 5);
+    tar_header(&layer, &(struct tar_entry){.name = "x", .type = '5', .mode = 0755});
+    tar_header(&layer, &(struct tar_entry){.name = "0", .type = '5', .mode = 0755});
+    for (int i = 1; i <= LINKS; i++) {
+        (void)snprintf(name, sizeof(name), "%d", i);
+        (void)snprintf(target + (size_t)PASSES * 5, 4, "%d", i - 1);
+        tar_pax(&layer, "linkpath", target, strlen(target));
+        tar_header(&layer, &(struct tar_entry){.name = name, .type = '2'});
+    }
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(name, sizeof(name), "x/%d", i);
+        tar_file(&layer, name, "", 0);
+        if (_i == 0)
+            tar_file(&layer, "39/a", "", 0);
+    }
+    for (int i = 0; _i == 1 && i < MANY; i++)
+        tar_file(&layer, "x/.wh..wh..opq", "", 0);
+    tar_end(&layer);
+    ck_assert_int_lt(build_memory(&memory, 1, 1, NULL, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "steps"));
+    tar_free(&layer);
+}
+END_TEST
+
 /* Content of what is hidden is asked for again only if it has another name. */
 START_TEST(a_layer_is_read_again_only_for_hidden_content)
 {
@@ -190,6 +224,7 @@ static Suite *make_suite(void)
                         (int)(sizeof(known) / sizeof(*known)));
     tcase_add_loop_test(tc, one_sentence_says_what_is_wrong, 0,
                         (int)(sizeof(refused) / sizeof(*refused)));
+    tcase_add_loop_test(tc, work_has_an_end, 0, 2);
     tcase_add_loop_test(tc, a_layer_is_read_again_only_for_hidden_content, 0, 4);
     suite_add_tcase(suite, tc);
     return suite;
