@@ -9,7 +9,8 @@
  *
  * As libvitrine it keeps no global state, never prints, never exits. Calls that take long
  * report what they do through struct vitrine_progress, and end soon after `cancelled`
- * says so; nothing is left on the disk then, nor after SIGKILL.
+ * says so; nothing is left on the disk then, nor after SIGKILL but what vitrine_unpack()
+ * has begun, and, where a file system has no nameless files, a hidden temporary file.
  */
 #include "vitrine.h"
 
@@ -37,7 +38,8 @@ struct vitrine_watch {
 
 struct vitrine_import_spec {
     const char *image;    /* docker://..., REGISTRY#IMAGE, oci:DIR[:TAG],
-                             docker-archive:FILE[:TAG], or as in Docker, IMAGE[:TAG] */
+                             docker-archive:FILE[:NAME[:TAG]], or, as in Docker,
+                             IMAGE[:TAG] */
     const char *digest;   /* "sha256:...": of the platform's manifest, if it is known
                              already, as vitrine_import() has told it; may be NULL */
     const char *platform; /* "ARCH[/VARIANT]" as in GOARCH; NULL: this machine's */

@@ -5,10 +5,10 @@
 /*
  * Requests over HTTP: the only user of libcurl. Knows nothing of registries. Redirects
  * are followed here, by hand, so that an Authorization header never leaves its origin
- * (scheme, host, port) and HTTPS never becomes HTTP. Each transfer is retried (connection
- * failures, timeouts, 408, 429, 5xx) with growing, jittered pauses, at least what
- * Retry-After says, as long as that is reasonable; a body that broke off goes on with a
- * range request. Bodies are bounded by the caller.
+ * (scheme, host, port) and HTTPS becomes HTTP only with allow_http. Each transfer is
+ * retried (connection failures, timeouts, 408, 429, 5xx) with growing, jittered pauses,
+ * at least what Retry-After says, as long as that is reasonable; a body that broke off
+ * goes on with a range request. Bodies are bounded by the caller.
  */
 #include "base/error.h"
 #include "vitrine-import.h"

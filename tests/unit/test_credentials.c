@@ -369,7 +369,7 @@ START_TEST(variables_move_the_files)
     };
 
     for (size_t i = 0; i < N(cases); i++) {
-        char variable[128];
+        char variable[512];
         const char *environ[] = {variable, NULL};
         struct vitrine_error err = {0};
         struct credentials found;
