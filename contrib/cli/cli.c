@@ -91,11 +91,19 @@ int cli_import(const struct config *config, struct vitrine_import_spec *spec,
                 : vitrine_import(public, spec, ret, err);
 }
 
+void cli_print_bytes(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        unsigned char next = i + 1 < n ? (unsigned char)text[i + 1] : 0;
+        bool is_second = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F */
+
+        (void)putchar(c < 0x20 || c == 0x7f || is_second ? '?' : c);
+        i += is_second;
+    }
+}
+
 void cli_print_text(const char *text)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        (void)putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
+    cli_print_bytes(text, strlen(text));
 }

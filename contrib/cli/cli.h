@@ -54,5 +54,6 @@ void cli_end_by_signal(void);
 
 /* Prints text of an image: what would control a terminal is replaced. */
 void cli_print_text(const char *text);
+void cli_print_bytes(const char *text, size_t n);
 
 #endif

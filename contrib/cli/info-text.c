@@ -30,10 +30,13 @@ static void print_words(const char *label, char *const *words)
     (void)printf("%-13s", label);
     for (; *words; words++) {
         (void)printf(" '");
-        for (const char *p = *words; *p; p++) {
-            const char one[2] = {*p, '\0'};
+        for (const char *p = *words; *p;) {
+            size_t n = strcspn(p, "'");
 
-            cli_print_text(*p == '\'' ? "'\\''" : one);
+            cli_print_bytes(p, n);
+            p += n;
+            if (*p && p++)
+                (void)printf("'\\''");
         }
         (void)putchar('\'');
     }

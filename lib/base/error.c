@@ -14,9 +14,15 @@
  */
 static void error_make_printable(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+
+        /* In UTF-8 there are more of them: U+009B is what ESC [ is. */
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0))
             *text = '?';
+        if (*text == '?' && c == 0xc2)
+            *++text = '?';
+    }
 }
 
 static void error_set(struct vitrine_error *err, enum vitrine_errcode code, int cause,

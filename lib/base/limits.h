@@ -176,9 +176,9 @@
 /* All that an archive says of one entry (names, attributes, the map of a sparse file), of
  * which libarchive keeps up to eight times as much in memory. */
 #define LIMIT_IMPORT_HEADER (16UL << 20)
-/* Names that are looked at to merge the layers: sixty for each entry. Links that lead
+/* Names that are looked at to merge the layers: 25 for each entry. Links that lead
  * through links, and a directory that is emptied again and again, would take hours. */
-#define LIMIT_IMPORT_STEPS 250000000
+#define LIMIT_IMPORT_STEPS 100000000
 /* Layers: Docker makes 127 at most. */
 #define LIMIT_IMPORT_LAYERS 4096
 /* Directories in each other: PATH_MAX cannot name what is deeper. */

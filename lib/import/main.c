@@ -151,7 +151,6 @@ static int distrust(struct program *program, const struct config *config,
         return rc < 0 ? error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user")
                       : 0;
     }
-    entry = getpwuid(getuid());
     while (environ[count])
         count++;
     program->environ = calloc(count + 1, sizeof(*program->environ));
@@ -161,6 +160,7 @@ static int distrust(struct program *program, const struct config *config,
         if (is_believed(environ[i]))
             program->environ[n++] = environ[i];
     (void)clearenv(); /* for what libraries may look at */
+    entry = getpwuid(getuid());
     if (!entry)
         return vitrine_fail(err, VITRINE_EINTERNAL,
                             "this host does not know the user with id %u",
@@ -198,6 +198,21 @@ static void read_arguments(struct program *program, char **argv)
     };
 }
 
+/* As the user, to whom the account must not tell which files it has. */
+static int load_config(const char *path, struct config **ret, struct vitrine_error *err)
+{
+    int rc;
+
+    if (!path)
+        return config_parse("vitrine.conf", "", 0, ret, err);
+    if ((rc = realuser_enter()) < 0)
+        return error_from(err, VITRINE_EINTERNAL, rc, "cannot become the user");
+    rc = config_load(path, true, ret, err);
+    if (realuser_leave() == 0)
+        return rc;
+    _exit(1);
+}
+
 static int import(struct program *program, char **argv, int *ret_fd,
                   struct vitrine_error *err)
 {
@@ -205,8 +220,7 @@ static int import(struct program *program, char **argv, int *ret_fd,
     struct config *config;
 
     read_arguments(program, argv);
-    if (path ? config_load(path, true, &config, err) < 0
-             : config_parse("vitrine.conf", "", 0, &config, err) < 0)
+    if (load_config(path, &config, err) < 0)
         return -1;
     int rc = realuser_differs() ? distrust(program, config, err) : 0;
     if (rc == 0)

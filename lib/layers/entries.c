@@ -134,6 +134,16 @@ static size_t fix_capability(const void *value, size_t size, uint8_t ret[20])
     return 20;
 }
 
+/* Of the host's security modules alone capabilities are the image's business: with a
+ * label of SELinux it could say what its programs may do on a host. */
+static bool is_wanted(const char *name)
+{
+    static const char security[] = "security.";
+
+    return output_has_xattr(name) && (strncmp(name, security, strlen(security)) != 0 ||
+                                      strcmp(name, CAPABILITY) == 0);
+}
+
 static int read_xattrs(struct entries *entries, struct layer *layer, uint32_t *ret,
                        struct vitrine_error *err)
 {
@@ -145,7 +155,7 @@ static int read_xattrs(struct entries *entries, struct layer *layer, uint32_t *r
 
     *ret = TREE_NO_XATTR;
     while (layer_xattr(layer, &name, &value, &size)) {
-        if (!name || !output_has_xattr(name))
+        if (!name || !is_wanted(name))
             continue;
         entries->xattrs += strlen(name) + size;
         if (strlen(name) > NAME_MAX || size > XATTR_MAX ||

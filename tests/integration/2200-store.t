@@ -176,6 +176,13 @@ rm "$home2/.docker/config.json"
 find "$shared/grants" -type f -exec touch -d '8 days ago' {} +
 like 'what was given once is not given for ever' "$(program2 "$private" "$digest" 2>&1)" '^failed '
 
+# Nor does it say what there is that he may not see.
+program_conf() {
+    as_user2 "$integration/import-program" "$program" "$1" "$private" - x x - - quiet 2>&1
+}
+like 'a vitrine.conf is read with his rights' "$(program_conf "$(find "$shared/images" -type f | head -n 1)")" \
+    '^failed .*Permission denied'
+
 like 'a layout goes to his own cache' "$(program "oci:$T/app.oci:v1" 2>&1)" "^ok $digest $cache/images/$file new"
 is 'as his own' "$(stat -c %U "$cache/images/$file")" "$USER1"
 install -d -m 700 "$T/secret"

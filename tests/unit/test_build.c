@@ -109,6 +109,7 @@ START_TEST(attributes_are_kept_but_for_overlayfs_own)
 
     tar_record(&pax, "SCHILY.xattr.security.capability", _i ? v3 : v2, _i ? 24 : 20);
     tar_record(&pax, "SCHILY.xattr.user.a", "1", 1);
+    tar_record(&pax, "SCHILY.xattr.security.selinux", "x", 1);
     tar_record(&pax, "SCHILY.xattr.user.overlay.opaque", "y", 1);
     tar_record(&pax, "SCHILY.xattr.trusted.overlay.opaque", "y", 1);
     tar_record(&pax, "SCHILY.xattr.trusted.b", "2", 1);

@@ -153,10 +153,12 @@ START_TEST(control_characters_do_not_reach_a_terminal)
 {
     struct vitrine_error err;
 
-    vitrine_fail(&err, VITRINE_EUSAGE, "%s", "a\nb\033[31mc\td\177e\xc3\xa4");
-    ck_assert_str_eq(err.text, "a?b?[31mc?d?e\xc3\xa4");
+    vitrine_fail(&err, VITRINE_EUSAGE, "%s",
+                 "a\nb\033[31mc\td\177e\xc3\xa4\xc2\x9b"
+                 "f\xc2\xa0");
+    ck_assert_str_eq(err.text, "a?b?[31mc?d?e\xc3\xa4??f\xc2\xa0");
     vitrine_wrap(&err, "%s", "x\r");
-    ck_assert_str_eq(err.text, "x?: a?b?[31mc?d?e\xc3\xa4");
+    ck_assert_str_eq(err.text, "x?: a?b?[31mc?d?e\xc3\xa4??f\xc2\xa0");
 }
 END_TEST
 

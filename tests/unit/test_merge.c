@@ -152,7 +152,7 @@ END_TEST
 /* What takes time, by far more than the size of the layer. */
 START_TEST(work_has_an_end)
 {
-    enum { MANY = 17000, LINKS = 39, PASSES = 700 };
+    enum { MANY = 11000, LINKS = 39, PASSES = 700 };
     struct tar layer = {0};
     struct memory memory = {.layers = &layer};
     struct vitrine_error err = {0};
@@ -166,7 +166,7 @@ START_TEST(work_has_an_end)
         (void)snprintf(name, sizeof(name), "%d", i);
         (void)snprintf(target + (size_t)PASSES * 5, 4, "%d", i - 1);
         tar_pax(&layer, "linkpath", target, strlen(target));
-        tar_header(&layer, &(struct tar_entry){.name = name, .type = '2'});
+        tar_header(&layer, &(struct tar_entry){.name = name, .target = "?", .type = '2'});
     }
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(name, sizeof(name), "x/%d", i);
@@ -178,7 +178,7 @@ START_TEST(work_has_an_end)
         tar_file(&layer, "x/.wh..wh..opq", "", 0);
     tar_end(&layer);
     ck_assert_int_lt(build_memory(&memory, 1, 1, NULL, &err), 0);
-    ck_assert_ptr_nonnull(strstr(err.text, "steps"));
+    ck_assert_msg(strstr(err.text, "steps"), "%s", err.text);
     tar_free(&layer);
 }
 END_TEST
