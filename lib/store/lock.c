@@ -37,7 +37,8 @@ struct owner {
     char boot[40]; /* random_id of this boot */
     uint64_t pids; /* inode of the namespace that process ids are of */
     int pid;
-    uint64_t start; /* in ticks since the boot; 0: not known */
+    uint64_t start;  /* in ticks since the boot; 0: not known */
+    char random[20]; /* 16 hexadecimal digits, another one for each lock */
     char host[256];
 };
 
@@ -138,9 +139,11 @@ static bool parse_owner(const char *text, struct owner *ret)
         return false;
     ret->pid = (int)pid;
     (void)snprintf(ret->boot, sizeof(ret->boot), "%.*s", (int)boot, text);
-    at = strchr(at + 1, ' '); /* behind what is random */
-    if (!at || at + 2 >= text + n)
+    size_t digits = strspn(++at, "0123456789abcdef");
+    if (digits != 16 || at[digits] != ' ' || at + digits + 2 >= text + n)
         return false;
+    (void)snprintf(ret->random, sizeof(ret->random), "%.16s", at);
+    at += digits;
     (void)snprintf(ret->host, sizeof(ret->host), "%.*s", (int)strcspn(at + 1, "\n"),
                    at + 1);
     make_printable(ret->host);
@@ -263,23 +266,35 @@ static neg_errno make_file(int dir, const char *name, int *ret)
 }
 
 /*
- * Takes away a lock whose text is `owner`, by a name that nobody else uses. If another
- * one has come in its place meanwhile, that one is put back; should a third have come
- * then, two work, and the cache bears it.
+ * Takes away a lock whose text is watch->owner: 1 if it did. Only one may do so with just
+ * this lock, which a file made with O_EXCL sees to, called by what is random in the text:
+ * or else another one's new lock could be taken for the old one. Who died between the two
+ * is waited for as long as for a silent owner.
  */
-static neg_errno take_away(int dir, const char *name, const char *owner)
+static neg_errno take_away(int dir, const char *name, const struct lock_watch *watch)
 {
-    char other[NAME_MAX + 1], text[LOCK_OWNER_MAX];
-    int rc = 0;
+    char claim[sizeof(((struct owner *)NULL)->random) + 16], text[LOCK_OWNER_MAX] = "";
+    struct owner owner;
 
-    (void)snprintf(other, sizeof(other), ".%016" PRIx64 ".stale", random_number());
-    if (renameat(dir, name, dir, other) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    rc = read_small(dir, other, text, sizeof(text));
-    if (rc == 0 && strcmp(text, owner) != 0)
-        (void)linkat(dir, other, dir, name, 0);
-    (void)unlinkat(dir, other, 0);
-    return 0;
+    /* One of no owner, who died in making it, has no number of its own. */
+    if (!parse_owner(watch->owner, &owner))
+        (void)snprintf(owner.random, sizeof(owner.random), "unknown");
+    (void)snprintf(claim, sizeof(claim), ".%s.stale", owner.random);
+    cleanup_fd int fd =
+        openat(dir, claim, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        if (now_ns() - watch->changed_ns >= 2 * LOCK_STALE_S * NS_PER_S)
+            (void)unlinkat(dir, claim, 0);
+        return 0;
+    }
+    if (fd < 0)
+        return -errno;
+    int rc = read_small(dir, name, text, sizeof(text));
+    bool is_same = rc == 0 && strcmp(text, watch->owner) == 0;
+    if (is_same && unlinkat(dir, name, 0) < 0)
+        is_same = false;
+    (void)unlinkat(dir, claim, 0);
+    return is_same;
 }
 
 /* Looks at who has it: whether he has died, or has been silent for too long. */
@@ -334,8 +349,8 @@ static neg_errno try_to_own(int dir, const char *name, struct lock_watch *watch,
         rc = look(dir, name, watch, &is_stale);
         if (rc < 0 || !is_stale)
             return rc;
-        rc = take_away(dir, name, watch->owner);
-        if (rc < 0)
+        rc = take_away(dir, name, watch);
+        if (rc <= 0)
             return rc;
         *ret_taken_over = true;
         watch->changed_ns = 0;

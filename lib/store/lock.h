@@ -10,7 +10,8 @@
  *
  * An owner on the same host whose process has ended is stale at once, another one when
  * its time has stood still for LOCK_STALE_S seconds of the waiter's clock (so that clocks
- * of hosts need not agree). To take over is a rename, which one succeeds in.
+ * of hosts need not agree). Who takes over makes another file with O_EXCL first, called
+ * by what is random in the stale one.
  */
 #include "store/store.h"
 

@@ -305,7 +305,7 @@ START_TEST(cancelled_import_leaves_nothing_and_is_no_failure)
     /* Waiting is ended, too. */
     tree_write_bytes("cache/locks/image-x", "", 0);
     char lock[100];
-    const char *text = "other-boot 1 1 1 0 node9\n";
+    const char *text = "other-boot 1 1 1 0123456789abcdef node9\n";
     (void)snprintf(lock, sizeof(lock), "cache/locks/image-%.64s", key_of(5) + 7);
     tree_write_bytes(lock, text, strlen(text));
     spec.digest = key_of(5);

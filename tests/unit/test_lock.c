@@ -129,11 +129,11 @@ static void write_foreign(const char *text)
 START_TEST(owner_elsewhere_is_believed_until_he_is_silent)
 {
     static const char *const owners[] = {
-        "other-boot 1 999999999 1 0 othernode\n",
-        "other-boot 1 999999999 1 0 othernode",
+        "other-boot 1 999999999 1 0123456789abcdef othernode\n",
+        "other-boot 1 999999999 1 0123456789abcdef othernode",
         "",
         "damaged\n",
-        "other-boot 1 -5 1 0 \033[31m\n",
+        "other-boot 1 -5 1 0123456789abcdef \033[31m\n",
     };
     struct lock_watch watch = {0};
     struct lock *lock;
@@ -155,6 +155,29 @@ START_TEST(owner_elsewhere_is_believed_until_he_is_silent)
     lock = own(&watch, &over);
     ck_assert_ptr_nonnull(lock);
     ck_assert(over);
+    lock_release(lock);
+    ck_assert_int_eq(cache_count("locks"), 0);
+}
+END_TEST
+
+/* One that takes over may die in doing so. */
+START_TEST(who_takes_over_and_dies_is_waited_for)
+{
+    struct lock_watch watch = {0};
+    struct lock *lock;
+
+    write_foreign("other-boot 1 999999999 1 0123456789abcdef othernode\n");
+    int fd = openat(cache.locks, ".0123456789abcdef.stale", O_CREAT | O_WRONLY, 0600);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    ck_assert_ptr_null(own(&watch, NULL));
+    watch.changed_ns -= INT64_C(31000000000);
+    ck_assert_ptr_null(own(&watch, NULL));
+    ck_assert_ptr_null(own(&watch, NULL));
+    watch.changed_ns -= INT64_C(30000000000);
+    ck_assert_ptr_null(own(&watch, NULL));
+    lock = own(&watch, NULL);
+    ck_assert_ptr_nonnull(lock);
     lock_release(lock);
     ck_assert_int_eq(cache_count("locks"), 0);
 }
@@ -301,6 +324,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, killed_owner_is_followed_at_once, 0, 2);
     tcase_add_test(tc, number_of_a_process_is_not_enough);
     tcase_add_loop_test(tc, owner_elsewhere_is_believed_until_he_is_silent, 0, 5);
+    tcase_add_test(tc, who_takes_over_and_dies_is_waited_for);
     tcase_add_test(tc, owner_is_heard_of);
     tcase_add_test(tc, lost_lock_is_not_released);
     tcase_add_loop_test(tc, never_two_at_once, 0, 2);
