@@ -217,7 +217,7 @@ static int import(struct program *program, char **argv, int *ret_fd,
                   struct vitrine_error *err)
 {
     const char *path = given(argv[ARG_CONFIG]);
-    struct config *config;
+    struct config *config = NULL;
 
     read_arguments(program, argv);
     if (load_config(path, &config, err) < 0)

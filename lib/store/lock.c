@@ -283,7 +283,7 @@ static neg_errno take_away(int dir, const char *name, const struct lock_watch *w
     cleanup_fd int fd =
         openat(dir, claim, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST) {
-        if (now_ns() - watch->changed_ns >= 2 * LOCK_STALE_S * NS_PER_S)
+        if (now_ns() - watch->changed_ns >= LOCK_STALE_S * NS_PER_S * 2)
             (void)unlinkat(dir, claim, 0);
         return 0;
     }
