@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -148,14 +149,18 @@ static neg_errno give_name(const struct target *target, const char *name)
                                                                                   : 0;
 }
 
-/* A file of that name wins. */
+/* A file of that name wins. In one step where the file system can do that; otherwise who
+ * is killed between two leaves a second name, which is no more than that. */
 static neg_errno yield(struct target *target)
 {
-    int rc = linkat(target->directory, target->temporary, target->directory, target->name,
-                    0) < 0
-                 ? -errno
-                 : 0;
+    int dir = target->directory, rc = 0;
 
+    if (renameat2(dir, target->temporary, dir, target->name, RENAME_NOREPLACE) == 0) {
+        target->temporary[0] = '\0';
+        return 0;
+    }
+    if (errno != EEXIST && linkat(dir, target->temporary, dir, target->name, 0) < 0)
+        rc = -errno;
     if (rc == 0 || rc == -EEXIST) {
         discard(target);
         return 0;

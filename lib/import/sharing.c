@@ -22,9 +22,10 @@ static int check_owner(const struct config *config, struct vitrine_error *err)
         return vitrine_fail(
             err, VITRINE_ECONFIG,
             "only %s may write to the cache of images, but this runs as "
-            "user id %u: vitrine-import has to belong to %s and to be "
-            "set-user-ID on this host (chown %s, then chmod u+s), and its "
-            "file system not to be mounted nosuid",
+            "user id %u; srun and sbatch have vitrine-import do it, which for that "
+            "has to belong to %s and to be set-user-ID (chown %s, chmod u+s, no "
+            "mount with nosuid), and \"vitrine import IMAGE FILE\" makes a file of "
+            "your own",
             config->cache_owner, (unsigned)geteuid(), config->cache_owner,
             config->cache_owner);
     return 0;

@@ -375,8 +375,9 @@ START_TEST(variables_move_the_files)
         struct credentials found;
 
         /* The file itself, or the directory that the tool's own name is in. */
-        (void)snprintf(variable, sizeof(variable), "%s%s/%.*s", cases[i].variable, dir,
-                       (int)strcspn(cases[i].name, "/"), cases[i].name);
+        int n = snprintf(variable, sizeof(variable), "%s%s/", cases[i].variable, dir);
+        (void)snprintf(variable + n, sizeof(variable) - (size_t)n, "%s", cases[i].name);
+        variable[(size_t)n + strcspn(cases[i].name, "/")] = '\0';
         put(cases[i].name, 0600,
             strstr(cases[i].name, ".cred") ? "default login me password p"
                                            : "{\"auths\":{\"x.y\":" AUTH "}}");

@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(others_are_told_who_may_write)
 {
-    must_say(import(), "vitrine-import has to belong to " ACCOUNT);
+    must_say(import(), "has to belong to " ACCOUNT);
     config.cache_owner = "0";
     must_say(import(), "must not be root");
     config.cache_owner = "no-such-account";
