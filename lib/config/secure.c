@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int check_one(const char *path, const struct stat *st, mode_t forbidden,
@@ -82,12 +84,17 @@ int secure_check_directory(const char *path, struct vitrine_error *err)
 int secure_check(int fd, const char *path, struct vitrine_error *err)
 {
     char link[sizeof("/proc/self/fd/") + 12], real[PATH_MAX];
+    struct statfs fs;
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return vitrine_fail_sys(err, VITRINE_ECONFIG, "cannot examine %s", path);
     if (!S_ISREG(st.st_mode))
         return vitrine_fail(err, VITRINE_ECONFIG, "%s is not a regular file", path);
+    /* What a process of root was started with is root's file there, and a user's text. */
+    if (fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC)
+        return vitrine_fail(err, VITRINE_ECONFIG, "%s is no file that anybody wrote",
+                            path);
     if (check_one(path, &st, S_IWGRP | S_IWOTH, err) < 0 ||
         check_above(path, true, err) < 0)
         return -1;

@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -198,6 +199,7 @@ static int finish(const char *source, int sock, pid_t pid, struct import_message
                   int *ret_fd, struct vitrine_error *err)
 {
     cleanup_fd int fd = -1;
+    struct stat st;
     int status = 0, rc = receive(sock, ret, &fd);
 
     /* With SIGTERM it can remove what it has begun, if it must. */
@@ -219,7 +221,9 @@ static int finish(const char *source, int sock, pid_t pid, struct import_message
                    ? -1
                    : vitrine_wrap(err, "cannot import image %s", source);
     }
-    if (fd < 0 || !registryref_is_digest(ret->imported.digest))
+    /* Nothing else comes from a cache; but the user may trace the program. */
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        !registryref_is_digest(ret->imported.digest))
         return fail_silent(source, -EPROTO, 0, err);
     *ret_fd = steal_fd(&fd);
     return 0;

@@ -21,11 +21,19 @@ static int open_existing(struct destdir *dest, const char *path,
                          struct vitrine_error *err)
 {
     cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
 
     if (fd < 0 && errno == ENOTDIR)
         return vitrine_fail(err, VITRINE_EUSAGE, "it is there, and no directory");
     if (fd < 0)
         return vitrine_fail_sys(err, VITRINE_EUSAGE, "it cannot be opened");
+    if (fstat(fd, &st) < 0)
+        return vitrine_fail_sys(err, VITRINE_EUSAGE, "it cannot be examined");
+    /* Somebody could exchange a file that root has just made for one of his own, to which
+     * root would then give its owner and its capabilities. */
+    if (geteuid() == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
+        return vitrine_fail(err, VITRINE_EPOLICY,
+                            "others than root can write to it; name a new one");
     if (!fd_is_empty_dir(fd))
         return vitrine_fail(err, VITRINE_EUSAGE,
                             "it is not empty; name one that is, or a new one");

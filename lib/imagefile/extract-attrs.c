@@ -4,6 +4,7 @@
  * and some attributes not at all; that is counted, and no failure.
  */
 #include "imagefile/extract.h"
+#include "base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +117,24 @@ mode_t extract_mode(struct extract *x, const struct stat *st,
     return mode;
 }
 
+/* Of what cannot be opened. In a directory of many, something else may be there by now,
+ * and chmod(2) would follow a link. */
+static int change_mode(const struct file *f, mode_t type, mode_t mode)
+{
+    char path[PATH_SPACE];
+    struct stat st;
+    cleanup_fd int fd = openat(f->dir, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    if ((st.st_mode & S_IFMT) != type || st.st_nlink > 1) {
+        errno = ESTALE;
+        return -1;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return chmod(path, mode);
+}
+
 static int set_mode(const struct file *f, const struct sqfs_inode *inode,
                     struct vitrine_error *err)
 {
@@ -130,7 +149,8 @@ static int set_mode(const struct file *f, const struct sqfs_inode *inode,
             mode = extract_mode(f->x, &st, inode);
     }
     if (rc == 0)
-        rc = f->fd >= 0 ? fchmod(f->fd, mode) : fchmodat(f->dir, f->name, mode, 0);
+        rc =
+            f->fd >= 0 ? fchmod(f->fd, mode) : change_mode(f, inode->mode & S_IFMT, mode);
     return rc == 0 ? 0
                    : vitrine_fail_sys(err, VITRINE_EINTERNAL, "its mode cannot be set");
 }

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "import/protocol.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ int main(int argc, char **argv)
 
     if (strcmp(what, "good") == 0)
         fd = describe(argc, argv);
+    if (strcmp(what, "directory") == 0)
+        fd = open("/", O_RDONLY | O_DIRECTORY);
     if (strcmp(what, "killed") == 0)
         (void)raise(SIGKILL);
     if (strcmp(what, "interrupted") == 0)

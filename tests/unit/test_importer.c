@@ -133,6 +133,7 @@ START_TEST(failures_are_told)
          VITRINE_EINTERNAL},
         {"docker://x/odd", "the program that imports images, ", VITRINE_EINTERNAL},
         {"docker://x/without-image", "the program that imports", VITRINE_EINTERNAL},
+        {"docker://x/directory", "the program that imports", VITRINE_EINTERNAL},
         {"docker://x/silent", "the program that imports images, ", VITRINE_EINTERNAL},
         {"docker://x/killed",
          "the process that imports image docker://x/killed was killed (out of memory?)",

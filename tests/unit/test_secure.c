@@ -210,6 +210,7 @@ START_TEST(what_is_no_file_is_refused)
 
     refuse_file(dir, about(dir, "is not a regular file"));
     refuse_file("/dev/zero", "/dev/zero is not a regular file");
+    refuse_file("/proc/self/cmdline", "/proc/self/cmdline is no file that anybody wrote");
     (void)snprintf(name, sizeof(name), "%s/fifo", dir);
     ck_assert_int_eq(mkfifo(name, 0600), 0);
     refuse_file(name, about(name, "is not a regular file"));

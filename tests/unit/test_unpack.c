@@ -127,6 +127,26 @@ START_TEST(empty_directory_is_filled_in_place_and_stays_itself)
 }
 END_TEST
 
+/* Who may write to the directory could exchange what root has just made. */
+START_TEST(root_fills_no_directory_of_others)
+{
+    tree_write("src/file", "text");
+    packing_mksquashfs(ways[0]);
+    ck_assert_int_eq(mkdirat(tree, "out", 0700), 0);
+    ck_assert_int_eq(chmod(packing_out, 01777), 0);
+    if (geteuid() != 0) {
+        packing_unpack();
+        return;
+    }
+    packing_fails(vitrine_unpack(packing_image, packing_out, NULL, &packing_err),
+                  VITRINE_EPOLICY, "others than root can write to it");
+    ck_assert_int_eq(chmod(packing_out, 0700), 0);
+    ck_assert_int_eq(chown(packing_out, 65533, 0), 0);
+    packing_fails(vitrine_unpack(packing_image, packing_out, NULL, &packing_err),
+                  VITRINE_EPOLICY, "others than root can write to it");
+}
+END_TEST
+
 static bool at_once(void *arg)
 {
     return ++*(int *)arg > 20;
@@ -301,6 +321,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, ordinary_user_gets_what_he_may_have);
     tcase_add_test(tc, directory_must_be_new_or_empty);
     tcase_add_test(tc, empty_directory_is_filled_in_place_and_stays_itself);
+    tcase_add_test(tc, root_fills_no_directory_of_others);
     tcase_add_loop_test(tc, cancelled_unpacking_leaves_nothing, 0, 2);
     tcase_add_test(tc, deep_trees_need_few_descriptors);
     tcase_add_loop_test(tc, names_that_lead_away_are_refused, 0, 4);
