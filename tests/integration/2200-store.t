@@ -117,7 +117,7 @@ shared=$T/shared
 install -d -o $account -m 700 "$shared"
 install -D -o $account -m 4755 "$program" "$T/bin/vitrine-import"
 vitrine_conf "${allowed[@]}" "CacheDir=$shared" "CacheOwner=$account"
-private=docker://${REGISTRY[private]}/app:v1
+guarded=docker://${REGISTRY[private]}/app:v1
 login() { # USER HOME
     install -d -o "$1" "$2/.docker"
     printf '{"auths": {"%s": {"auth": "%s"}}}\n' "${REGISTRY[private]}" \
@@ -128,19 +128,19 @@ login() { # USER HOME
 login "$USER1" "$home"
 rm -rf "$cache" "$home2/.cache"
 
-like 'a program that is not set-user-ID is told so' "$(program "$private" 2>&1)" \
+like 'a program that is not set-user-ID is told so' "$(program "$guarded" 2>&1)" \
     "^failed .*has to belong to $account"
 program=$T/bin/vitrine-import
-like 'who may has the image' "$(program "$private" 2>&1)" "^ok $digest $shared/images/sha256-.* new [0-9]+ hsqs$"
+like 'who may has the image' "$(program "$guarded" 2>&1)" "^ok $digest $shared/images/sha256-.* new [0-9]+ hsqs$"
 is 'it is the account'\''s alone' "$(find "$shared/images" -type f -printf '%U %m')" "$account 400"
 is 'as all that is there' "$(find "$shared" ! -uid $account -o -perm /077)" ''
 fails() { ! "$@" 2>/dev/null; }
 ok 'he cannot look into it himself' fails as_user ls "$shared"
 registry_forget private
-like 'with the digest he has it again' "$(program "$private" "$digest" 2>&1)" "^ok .* cached [0-9]+ hsqs$"
+like 'with the digest he has it again' "$(program "$guarded" "$digest" 2>&1)" "^ok .* cached [0-9]+ hsqs$"
 is 'without a request' "$(registry_count private .)" 0
 for with in '' "$digest"; do
-    like "who may not has nothing${with:+, not with the digest}" "$(program2 "$private" "$with" 2>&1)" '^failed '
+    like "who may not has nothing${with:+, not with the digest}" "$(program2 "$guarded" "$with" 2>&1)" '^failed '
 done
 ok 'nor is anything told of it' test -z "$(find "$shared/grants/$(id -u "$USER2")" -type f 2>/dev/null)"
 # His own registry says that it has it, but it has the manifest only.
@@ -153,7 +153,7 @@ like 'one that has it all gives its own' \
 is 'beside the other' "$(find "$shared/images" -type f | wc -l)" 2
 login "$USER2" "$home2"
 registry_forget private
-like 'who may from now on has it without a pull' "$(program2 "$private" 2>&1)" '^ok .* cached [0-9]+ hsqs$'
+like 'who may from now on has it without a pull' "$(program2 "$guarded" 2>&1)" '^ok .* cached [0-9]+ hsqs$'
 is 'the registry was asked' "$(registry_count private 'manifests/.* 200')" 1
 is 'for no layer' "$(registry_count private 'blobs/')" 0
 # A user can stop his process, or have it wait for ever: the registry's answer does it here.
@@ -170,15 +170,15 @@ is 'who comes second finds it there' $? 0
 front_rules front
 variable=http_proxy=http://127.0.0.1:1
 find "$shared/grants" -type f -exec touch -d '8 days ago' {} +
-like 'a proxy of the environment does not count' "$(program2 "$private" "$digest" 2>&1)" '^ok '
+like 'a proxy of the environment does not count' "$(program2 "$guarded" "$digest" 2>&1)" '^ok '
 variable=''
 rm "$home2/.docker/config.json"
 find "$shared/grants" -type f -exec touch -d '8 days ago' {} +
-like 'what was given once is not given for ever' "$(program2 "$private" "$digest" 2>&1)" '^failed '
+like 'what was given once is not given for ever' "$(program2 "$guarded" "$digest" 2>&1)" '^failed '
 
 # Nor does it say what there is that he may not see.
 program_conf() {
-    as_user2 "$integration/import-program" "$program" "$1" "$private" - x x - - quiet 2>&1
+    as_user2 "$integration/import-program" "$program" "$1" "$guarded" - x x - - quiet 2>&1
 }
 like 'a vitrine.conf is read with his rights' "$(program_conf "$(find "$shared/images" -type f | head -n 1)")" \
     '^failed .*Permission denied'
@@ -190,11 +190,11 @@ cp -r "$T/app.oci" "$T/secret/app.oci"
 chown -R $account "$T/secret"
 like 'of what the account may read he has nothing' "$(program "oci:$T/secret/app.oci:v1" 2>&1)" '^failed '
 
-got=$(program --after 30 KILL "$private" - 77.0 2>&1)
-like 'killed: it is as it was' "$(program "$private" - 77.0 2>&1)" '^ok '
+got=$(program --after 30 KILL "$guarded" - 77.0 2>&1)
+like 'killed: it is as it was' "$(program "$guarded" - 77.0 2>&1)" '^ok '
 is 'and nothing is left' "$(partial "$shared")" ''
 install -o root -m 4755 "$program" "$T/bin/of-root"
 program=$T/bin/of-root
-like 'set-user-ID root it does nothing' "$(program "$private" 2>&1)" '^failed .*must not be set-user-ID root'
+like 'set-user-ID root it does nothing' "$(program "$guarded" 2>&1)" '^failed .*must not be set-user-ID root'
 
 done_testing

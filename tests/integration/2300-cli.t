@@ -19,16 +19,15 @@ one_line() {
     report "$1" $? || { diagnose "wanted exit code $2 and an error like: $3" && show_try; }
 }
 
-# All of a tree, one entry a line, zeros between: what is the same in two is the same.
+# All of a tree, one entry a line: what is the same in two is the same. Sizes of directories
+# are the file system's own affair.
 list() (
     cd "$1" || exit
-    find . -print0 | LC_ALL=C sort -z | while IFS= read -rd '' file; do
-        stat --printf '%N %f %u:%g %Y %t,%T ' "$file"
-        [ -d "$file" ] || stat --printf '%s %h' "$file"
-        getfattr -hdm- "$file" 2>/dev/null | grep -v '^#' | tr '\n' ' '
-        [ ! -f "$file" ] || [ "$(stat -c %s "$file")" -gt 100000000 ] || md5sum <"$file" | tr '\n' ' '
-        echo
-    done
+    export LC_ALL=C
+    find . -type d -printf '%p %y %m %U:%G %T@\0' -o -printf '%p %y %m %U:%G %T@ %s %n %l\0' | sort -z
+    find . -print0 | sort -z | xargs -0 getfattr -hdm-
+    find . -type f -size -100000k -print0 | sort -z | xargs -0 md5sum
+    find . \( -type b -o -type c \) -print0 | sort -z | xargs -0r stat -c '%n %t,%T'
 )
 
 # same NAME DIR DIR

@@ -30,7 +30,7 @@ failures=0
 out='' err='' rc=0
 finished=''
 SHARED=$VITRINE_CLUSTER
-private=''
+own_cluster=''
 
 rm -rf "$T"
 mkdir -p "$T"
@@ -227,7 +227,7 @@ job_is_over() {
 # private_cluster [OPTION-OF-UP]...: one for this test alone, until it ends or shared_cluster
 # is called. With the plugin, unless the options give another.
 private_cluster() {
-    private=yes
+    own_cluster=yes
     export VITRINE_CLUSTER=$T/c
     case " $* " in
     *" --plugin "* | *" --no-plugin "*) ;;
@@ -243,8 +243,8 @@ private_cluster() {
 }
 
 shared_cluster() {
-    [ -z "$private" ] || "$top/contrib/cluster/down"
-    private=''
+    [ -z "$own_cluster" ] || "$top/contrib/cluster/down"
+    own_cluster=''
     VITRINE_CLUSTER=$SHARED
     load_nodes
 }
@@ -425,7 +425,7 @@ at_end() {
         diagnose "$trouble"
         as_root scontrol update nodename="${NODES// /,}" state=resume 2>/dev/null
     }
-    if [ -n "$private" ]; then
+    if [ -n "$own_cluster" ]; then
         "$top/contrib/cluster/down"
         VITRINE_CLUSTER=$SHARED
     fi
