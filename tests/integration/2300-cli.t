@@ -24,16 +24,16 @@ one_line() {
 list() (
     cd "$1" || exit
     export LC_ALL=C
-    find . -type d -printf '%p %y %m %U:%G %T@\0' -o -printf '%p %y %m %U:%G %T@ %s %n %l\0' | sort -z
+    find . -type d -print0 | sort -z | xargs -0 stat -c '%N %f %u:%g %Y'
+    find . ! -type d -print0 | sort -z | xargs -0 stat -c '%N %f %u:%g %Y %t,%T %s %h'
     find . -print0 | sort -z | xargs -0 getfattr -hdm-
     find . -type f -size -100000k -print0 | sort -z | xargs -0 md5sum
-    find . \( -type b -o -type c \) -print0 | sort -z | xargs -0r stat -c '%n %t,%T'
 )
 
 # same NAME DIR DIR
 same() {
     list "$2" >"$T/.want" && list "$3" >"$T/.got" && [ -s "$T/.want" ] && cmp -s "$T/.want" "$T/.got"
-    report "$1" $? || diagnose "$(diff "$T/.want" "$T/.got" | head -20)"
+    report "$1" $? || diagnose "$(diff -a "$T/.want" "$T/.got" | head -20)"
 }
 
 only_these() { # NAME FILE...: nothing else is in the user's home, hidden files neither
