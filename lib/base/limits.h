@@ -92,6 +92,9 @@
  * seconds: Docker Hub's quota, which can take hours, is better told to the user. */
 #define LIMIT_HTTP_PAUSE  16000
 #define LIMIT_RETRY_AFTER 120
+/* Slower than so many bytes a second for LIMIT_HTTP_PATIENCE is as good as broken off: a
+ * server that drips could hold an import for a day. */
+#define LIMIT_HTTP_SPEED 1024L
 /* Of a connection with TLS, and without any data: in ms. */
 #define LIMIT_HTTP_CONNECT  15000
 #define LIMIT_HTTP_PATIENCE 30000

@@ -159,7 +159,7 @@ int http_setup(CURL *easy, const struct http_settings *settings, int *ret_ca,
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)LIMIT_HTTP_CONNECT);
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 128L);
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, LIMIT_HTTP_SPEED);
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(patience + 999) / 1000);
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* Whoever stops does not wait for the answer of a name server. */
