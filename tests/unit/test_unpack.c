@@ -276,7 +276,7 @@ static void damage(uint8_t *data, size_t size)
 START_TEST(damaged_images_give_an_error_or_what_they_hold)
 {
     const char *wanted = getenv("VITRINE_TEST_DAMAGES");
-    int count = wanted ? (int)strtol(wanted, NULL, 10) : 40;
+    int count = wanted ? (int)strtol(wanted, NULL, 10) : 15;
     cleanup_free char *content = packing_content(300000);
     cleanup_free uint8_t *sound = NULL, *data = NULL;
     char path[PATH_MAX];
