@@ -12,6 +12,7 @@
 #include "imagefile/workers.h"
 #include "sqfswrite/host.h"
 #include "sqfswrite/listing.h"
+#include "sqfswrite/place.h"
 #include "base/target.h"
 #include "sqfswrite/write.h"
 
@@ -32,12 +33,6 @@ struct pack {
     struct vitrine_error first;
 };
 
-/* Where we are, for messages. */
-struct place {
-    const struct place *up;
-    const char *name;
-};
-
 /* A directory that is read. */
 struct level {
     const struct level *up;
@@ -51,35 +46,14 @@ struct level {
 static int add_dir(struct pack *p, const struct level *up, const char *name,
                    struct vitrine_error *err);
 
-/* Puts the path before the text of *err; returns -1. */
-static int wrap(const struct place *place, struct vitrine_error *err)
-{
-    char text[512];
-    size_t at = sizeof(text) - 1;
-
-    text[at] = '\0';
-    for (; place && place->up; place = place->up) {
-        size_t len = strlen(place->name);
-
-        if (len + 1 > at)
-            break;
-        at -= len;
-        memcpy(text + at, place->name, len);
-        text[--at] = '/';
-    }
-    /* What does not fit is cut at the front. */
-    return vitrine_wrap(err, "%s%s", place && place->up ? "..." : "",
-                        text[at] ? text + at : "/");
-}
-
 /* What this user may not read is counted; the walk goes on to find all of it. */
 static int note_unreadable(struct pack *p, const struct place *place,
                            struct vitrine_error *err)
 {
     if (err->code != VITRINE_EPERM)
-        return wrap(place, err);
+        return place_wrap(place, err);
     if (p->unreadable++ == 0) {
-        (void)wrap(place, err);
+        (void)place_wrap(place, err);
         p->first = *err;
     }
     return 0;
@@ -125,7 +99,7 @@ static int add_all(struct pack *p, const struct level *level, struct vitrine_err
 
     if (rc < 0) {
         (void)error_from(err, VITRINE_EINTERNAL, rc, "it cannot be listed");
-        rc = wrap(&level->place, err);
+        rc = place_wrap(&level->place, err);
     }
     for (size_t i = 0; rc == 0 && i < listing.n; i++)
         rc = add(p, level, listing.items[i].name, err);

@@ -6,6 +6,7 @@
 #include "image/sqfs.h"
 #include "save/raw.h"
 #include "sqfswrite/host.h"
+#include "sqfswrite/place.h"
 #include "sqfswrite/write.h"
 
 struct job {
@@ -16,15 +17,6 @@ struct job {
     struct tree_node *root;
     uint64_t entries;
 };
-
-/* Where we are, for messages. */
-struct place {
-    const struct place *up;
-    const char *name;
-};
-
-/* Puts the path before the text of *err; returns -1. */
-int place_wrap(const struct place *place, struct vitrine_error *err);
 
 /* image.c. What is no directory, of the base image. */
 int image_add(struct job *job, struct tree_node *parent, const char *name,

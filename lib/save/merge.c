@@ -34,26 +34,6 @@ static int merge_dir(struct walk *w, const struct place *place, unsigned depth,
                      struct tree_node *node, const struct layer *upper,
                      const struct layer *lower);
 
-int place_wrap(const struct place *place, struct vitrine_error *err)
-{
-    char text[512];
-    size_t at = sizeof(text) - 1;
-
-    text[at] = '\0';
-    for (; place && place->up; place = place->up) {
-        size_t len = strlen(place->name);
-
-        if (len + 1 > at)
-            break;
-        at -= len;
-        memcpy(text + at, place->name, len);
-        text[--at] = '/';
-    }
-    /* What does not fit is cut at the front. */
-    return vitrine_wrap(err, "%s%s", place && place->up ? "..." : "",
-                        text[at] ? text + at : "/");
-}
-
 static int no_memory(struct walk *w)
 {
     return output_fail(w->job->host.output, SQFS_ERROR_ALLOC, w->err);
