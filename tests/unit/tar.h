@@ -13,13 +13,16 @@
 
 struct tar {
     uint8_t *data;
-    size_t size;
+    size_t size, space;
 };
 
 static inline void tar_raw(struct tar *tar, const void *data, size_t size)
 {
-    tar->data = realloc(tar->data, tar->size + size + 1);
-    ck_assert_ptr_nonnull(tar->data);
+    if (tar->size + size >= tar->space) {
+        tar->space = 2 * (tar->size + size + TAR_BLOCK);
+        tar->data = realloc(tar->data, tar->space);
+        ck_assert_ptr_nonnull(tar->data);
+    }
     if (size > 0)
         memcpy(tar->data + tar->size, data, size);
     tar->size += size;
