@@ -70,6 +70,29 @@ bool cli_has_arguments(const struct command *command, int argc, int least, int m
     return n >= least && n <= most;
 }
 
+int cli_only_quiet(const struct command *command, int argc, char **argv, int arguments,
+                   bool *ret_quiet)
+{
+    static const struct option options[] = {
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+
+    for (int o; (o = cli_option(command, argc, argv, ":qh", options)) != -1;)
+        switch (o) {
+        case 'q':
+            *ret_quiet = true;
+            break;
+        case 'h':
+            cli_help(command);
+            return CLI_DONE;
+        default:
+            return CLI_USAGE;
+        }
+    return cli_has_arguments(command, argc, arguments, arguments) ? -1 : CLI_USAGE;
+}
+
 int cli_config(const char *path, struct config **ret, struct vitrine_error *err)
 {
     return config_load(path ? path : CONFIG, path != NULL, ret, err);

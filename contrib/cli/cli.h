@@ -36,6 +36,11 @@ int cli_option(const struct command *command, int argc, char **argv, const char 
 /* Whether so many arguments are left behind the options; says what is wrong. */
 bool cli_has_arguments(const struct command *command, int argc, int least, int most);
 
+/* The command line of one that has no option but -q, and so many arguments: -1, or the
+ * code to end with. */
+int cli_only_quiet(const struct command *command, int argc, char **argv, int arguments,
+                   bool *ret_quiet);
+
 /* The configuration in `path`; NULL: the usual file, which may be missing. */
 int cli_config(const char *path, struct config **ret, struct vitrine_error *err);
 

@@ -3,27 +3,12 @@
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     struct vitrine_error err;
     bool quiet = false;
+    int code = cli_only_quiet(command, argc, argv, 2, &quiet);
 
-    for (int o; (o = cli_option(command, argc, argv, ":qh", options)) != -1;)
-        switch (o) {
-        case 'q':
-            quiet = true;
-            break;
-        case 'h':
-            cli_help(command);
-            return CLI_DONE;
-        default:
-            return CLI_USAGE;
-        }
-    if (!cli_has_arguments(command, argc, 2, 2))
-        return CLI_USAGE;
+    if (code >= 0)
+        return code;
     if (vitrine_unpack(argv[optind], argv[optind + 1],
                        cli_watch(quiet, "unpacking", argv[optind]), &err) < 0)
         return cli_fail(&err);

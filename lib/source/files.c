@@ -253,3 +253,14 @@ void files_stop(struct source *source)
 {
     atomic_store(&self(source)->is_stopped, true);
 }
+
+int files_find_digest(struct source *source, char ret_digest[DIGEST_TEXT],
+                      struct vitrine_error *err)
+{
+    struct manifest manifest = {.layers = NULL};
+
+    if (source->ops->resolve(source, ret_digest, &manifest, err) < 0)
+        return -1;
+    manifest_free(&manifest);
+    return 0;
+}

@@ -62,6 +62,10 @@ int files_load(struct files *files, const char *name, char **ret, size_t *ret_si
 int files_load_blob(struct files *files, const char *digest, uint64_t size, char **ret,
                     size_t *ret_size, struct vitrine_error *err);
 
+/* What a file says costs no more to read than its digest. */
+int files_find_digest(struct source *source, char ret_digest[DIGEST_TEXT],
+                      struct vitrine_error *err);
+
 /* What all have the same of struct source_ops. */
 int files_blob(struct source *source, const struct manifest_blob *blob, char **ret,
                struct vitrine_error *err);

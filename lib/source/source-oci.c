@@ -98,17 +98,6 @@ static int resolve(struct source *source, char ret_digest[DIGEST_TEXT],
     return layout_resolve((struct files *)source, ret_digest, ret, err);
 }
 
-static int find_digest(struct source *source, char ret_digest[DIGEST_TEXT],
-                       struct vitrine_error *err)
-{
-    struct manifest manifest = {.layers = NULL};
-
-    if (resolve(source, ret_digest, &manifest, err) < 0)
-        return -1;
-    manifest_free(&manifest);
-    return 0;
-}
-
 static int open_at(int dir, const char *name, int flags)
 {
     int fd;
@@ -160,7 +149,7 @@ static void close_source(struct source *source)
 
 static const struct source_ops ops = {
     .resolve = resolve,
-    .find_digest = find_digest,
+    .find_digest = files_find_digest,
     .blob = files_blob,
     .want = files_want,
     .read = files_read,

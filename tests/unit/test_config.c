@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config/config.h"
 #include "base/limits.h"
-#include "unit.h"
+#include "config_text.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct config *parse(const char *text)
-{
-    struct vitrine_error err = {0};
-    struct config *config = NULL;
-
-    ck_assert_msg(config_parse("conf", text, strlen(text), &config, &err) == 0, "%s: %s",
-                  text, err.text);
-    return config;
-}
-
-static void refuse(const char *text, size_t size, const char *message)
-{
-    struct vitrine_error err = {0};
-    struct config *config = NULL;
-
-    ck_assert_msg(config_parse("conf", text, size, &config, &err) < 0, "%s", text);
-    ck_assert_ptr_null(config);
-    ck_assert_str_eq(err.text, message);
-    ck_assert_int_eq(err.code, VITRINE_ECONFIG);
-}
 
 static void expect_image(const struct config *config, const char *partition,
                          const char *image, bool required)
